@@ -1,1 +1,7 @@
-//! Under construction.
+//! The core of profpipe: the profile model, codecs between bytes and profiles, pictures of stacks,
+//! component traits, the engine that joins components, and the spool that keeps what was accepted.
+//!
+//! It opens no socket and knows no Kubernetes.
+
+pub mod picture;
+pub mod spool;
