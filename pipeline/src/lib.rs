@@ -3,5 +3,8 @@
 //!
 //! It opens no socket and knows no Kubernetes.
 
+pub mod limits;
 pub mod picture;
+pub mod profile;
+pub mod reason;
 pub mod spool;

@@ -1,0 +1,300 @@
+//! The only way to make a profile. Every reference and every count is checked as it comes in, so
+//! a profile that exists is whole and within its limits.
+
+use super::{
+    Function, Label, LabelValue, Line, Lists, Location, Mapping, Meta, NO_MAPPING, Profile,
+    Samples, Strings,
+};
+use crate::{
+    limits::Limits,
+    reason::{Reason, Refused},
+};
+
+/// Collects the tables of one profile, in the order of their dependencies: strings, mappings and
+/// functions, locations, then samples. A method refuses what names an entry that is not there yet
+/// or is one too many; the builder is then to be dropped.
+pub struct Builder {
+    limits: Limits,
+    strings: Strings,
+    mappings: Vec<Mapping>,
+    functions: Vec<Function>,
+    locations: Vec<Location>,
+    lines: Lists<Line>,
+    stacks: Lists<u32>,
+    label_sets: Lists<Label>,
+    samples: Samples,
+}
+
+/// Refuses the entry that would be one too many.
+fn below(have: usize, max: usize, what: &str) -> Result<(), Refused> {
+    if have < max {
+        return Ok(());
+    }
+    Err(Refused::new(Reason::CountLimit, format!("more than {max} {what}")))
+}
+
+/// Refuses an index that names no entry.
+fn known(index: u32, len: usize, what: &str) -> Result<(), Refused> {
+    if (index as usize) < len {
+        return Ok(());
+    }
+    Err(Refused::new(Reason::BadReference, format!("{what} {index} of {len} is not there")))
+}
+
+impl Builder {
+    /// An empty profile under these limits.
+    pub fn new(limits: &Limits) -> Self {
+        let mut label_sets = Lists::default();
+        label_sets.close();
+        Self {
+            limits: *limits,
+            strings: Strings::default(),
+            mappings: Vec::new(),
+            functions: Vec::new(),
+            locations: Vec::new(),
+            lines: Lists::default(),
+            stacks: Lists::default(),
+            label_sets,
+            samples: Samples::default(),
+        }
+    }
+
+    /// Makes room for what is about to come.
+    pub fn reserve(&mut self, strings: (usize, usize), locations: usize, samples: usize) {
+        if self.strings.len() == 1 {
+            self.strings = Strings::with_capacity(strings.0, strings.1);
+        }
+        self.locations.reserve(locations);
+        self.lines.reserve(locations, locations);
+        self.stacks.reserve(samples, samples * 16);
+        self.samples.stacks.reserve(samples);
+        self.samples.label_sets.reserve(samples);
+    }
+
+    /// Adds a string and returns its index; the empty string is always 0.
+    pub fn string(&mut self, text: &str) -> Result<u32, Refused> {
+        if text.is_empty() {
+            return Ok(0);
+        }
+        below(self.strings.len(), self.limits.strings_max, "strings")?;
+        let max = self.limits.string_bytes_max;
+        let cut = text.ceil_char_boundary(text.len().saturating_sub(max));
+        Ok(self.strings.push(&text[cut..]))
+    }
+
+    /// Number of strings so far, the empty one included.
+    pub fn strings_len(&self) -> usize {
+        self.strings.len()
+    }
+
+    /// The string with this index, which must be there.
+    pub fn text(&self, index: u32) -> &str {
+        self.strings.get(index)
+    }
+
+    /// Adds a mapping and returns its index.
+    pub fn mapping(&mut self, mapping: Mapping) -> Result<u32, Refused> {
+        below(self.mappings.len(), self.limits.mappings_max, "mappings")?;
+        for index in [mapping.file, mapping.build_id] {
+            known(index, self.strings.len(), "string")?;
+        }
+        self.mappings.push(mapping);
+        Ok(self.mappings.len() as u32 - 1)
+    }
+
+    /// Adds a function and returns its index.
+    pub fn function(&mut self, function: Function) -> Result<u32, Refused> {
+        below(self.functions.len(), self.limits.functions_max, "functions")?;
+        let strings = self.strings.len();
+        for index in [function.name, function.system_name, function.file] {
+            known(index, strings, "string")?;
+        }
+        self.functions.push(function);
+        Ok(self.functions.len() as u32 - 1)
+    }
+
+    /// Adds a line to the next location, innermost inlined call first.
+    pub fn line(&mut self, line: Line) -> Result<(), Refused> {
+        below(self.lines.open().len(), self.limits.frames_per_stack_max, "lines of a location")?;
+        below(self.lines.items_len(), self.limits.frames_max, "lines")?;
+        known(line.function, self.functions.len(), "function")?;
+        self.lines.push(line);
+        Ok(())
+    }
+
+    /// Adds a location with the lines added since the last one, and returns its index.
+    pub fn location(&mut self, location: Location) -> Result<u32, Refused> {
+        below(self.locations.len(), self.limits.locations_max, "locations")?;
+        if location.mapping != NO_MAPPING {
+            known(location.mapping, self.mappings.len(), "mapping")?;
+        }
+        self.lines.close();
+        self.locations.push(location);
+        Ok(self.locations.len() as u32 - 1)
+    }
+
+    /// Adds the next frame of the next sample's stack, leaf first.
+    #[inline]
+    pub fn frame(&mut self, location: u32) -> Result<(), Refused> {
+        known(location, self.locations.len(), "location")?;
+        self.stacks.push(location);
+        Ok(())
+    }
+
+    /// Adds a label of the next sample.
+    pub fn label(&mut self, label: Label) -> Result<(), Refused> {
+        below(
+            self.label_sets.open().len(),
+            self.limits.labels_per_sample_max,
+            "labels of a sample",
+        )?;
+        let index = match label.value {
+            LabelValue::Text(text) => text,
+            LabelValue::Number(_, unit) => unit,
+        };
+        for index in [label.key, index] {
+            known(index, self.strings.len(), "string")?;
+        }
+        self.label_sets.push(label);
+        Ok(())
+    }
+
+    /// Adds the next value of the next sample.
+    #[inline]
+    pub fn value(&mut self, value: i64) {
+        self.samples.values.push(value);
+    }
+
+    /// Number of values so far, of all samples.
+    pub fn values_len(&self) -> usize {
+        self.samples.values.len()
+    }
+
+    /// Ends a sample: the frames, labels and values since the last one are its own. That it has as
+    /// many values as there are types is checked by `finish`, which knows the types.
+    pub fn sample(&mut self) -> Result<(), Refused> {
+        let samples = self.samples.stacks.len();
+        below(samples, self.limits.samples_max, "samples")?;
+        let frames = self.stacks.open().len();
+        if frames > self.limits.frames_per_stack_max {
+            let detail =
+                format!("more than {} frames in a stack", self.limits.frames_per_stack_max);
+            return Err(Refused::new(Reason::CountLimit, detail));
+        }
+        if self.stacks.items_len() > self.limits.frames_max {
+            let detail = format!("more than {} frames in all stacks", self.limits.frames_max);
+            return Err(Refused::new(Reason::CountLimit, detail));
+        }
+        self.samples.stacks.push(self.stacks.close());
+        let set = if self.label_sets.open().is_empty() { 0 } else { self.label_sets.close() };
+        self.samples.label_sets.push(set);
+        Ok(())
+    }
+
+    /// Checks what spans tables and gives the profile. Equal neighbouring label sets stay apart.
+    pub fn finish(self, meta: Meta) -> Result<Profile, Refused> {
+        let types = meta.sample_types.len();
+        if types == 0 {
+            return Err(Refused::new(Reason::Malformed, "no sample types"));
+        }
+        if types > self.limits.sample_types_max {
+            let detail = format!("more than {} sample types", self.limits.sample_types_max);
+            return Err(Refused::new(Reason::CountLimit, detail));
+        }
+        if self.samples.values.len() != self.samples.stacks.len() * types {
+            let detail = format!(
+                "{} values in {} samples of {types} types",
+                self.samples.values.len(),
+                self.samples.stacks.len()
+            );
+            return Err(Refused::new(Reason::Malformed, detail));
+        }
+        let fixed = [
+            meta.period_type.0,
+            meta.period_type.1,
+            meta.default_type,
+            meta.drop_frames,
+            meta.keep_frames,
+            meta.doc_url,
+        ];
+        let typed = meta.sample_types.iter().flat_map(|t| [t.kind, t.unit]);
+        for index in typed.chain(fixed).chain(meta.comments.iter().copied()) {
+            known(index, self.strings.len(), "string")?;
+        }
+        Ok(self.into_profile(meta))
+    }
+
+    fn into_profile(self, meta: Meta) -> Profile {
+        Profile {
+            meta,
+            strings: self.strings,
+            mappings: self.mappings,
+            functions: self.functions,
+            locations: self.locations,
+            lines: self.lines,
+            stacks: self.stacks,
+            label_sets: self.label_sets,
+            samples: self.samples,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::{SampleType, Temporality};
+
+    fn cpu(builder: &mut Builder) -> Meta {
+        let (kind, unit) = (builder.string("cpu").unwrap(), builder.string("nanoseconds").unwrap());
+        let sample_types = vec![SampleType { kind, unit, temporality: Temporality::Delta }];
+        Meta { sample_types, ..Meta::default() }
+    }
+
+    #[test]
+    fn builds_what_it_was_given() {
+        let mut builder = Builder::new(&Limits::default());
+        let meta = cpu(&mut builder);
+        let name = builder.string("main.work").unwrap();
+        let function = builder.function(Function { name, ..Function::default() }).unwrap();
+        builder.line(Line { function, line: 7, column: 0 }).unwrap();
+        let location = Location { mapping: NO_MAPPING, address: 0, folded: false };
+        let location = builder.location(location).unwrap();
+        builder.frame(location).unwrap();
+        builder.value(10);
+        builder.sample().unwrap();
+        let profile = builder.finish(meta).unwrap();
+        let line = profile.lines().get(profile.stacks().get(0)[0])[0];
+        let function = profile.functions()[line.function as usize];
+        assert_eq!((profile.text(function.name), profile.len()), ("main.work", 1));
+        assert_eq!((profile.samples().values.as_slice(), profile.default_type()), (&[10][..], 0));
+    }
+
+    #[test]
+    fn refuses_what_is_not_there_or_too_much() {
+        let limits =
+            Limits { samples_max: 1, strings_max: 4, frames_per_stack_max: 0, ..Limits::default() };
+        let reason = |result: Result<u32, Refused>| result.unwrap_err().reason;
+        let mut builder = Builder::new(&limits);
+        let meta = cpu(&mut builder);
+        let function = Function { name: 9, ..Function::default() };
+        assert_eq!(reason(builder.function(function)), Reason::BadReference);
+        let location = Location { mapping: 0, address: 0, folded: false };
+        assert_eq!(reason(builder.location(location)), Reason::BadReference);
+        assert_eq!(builder.frame(0).unwrap_err().reason, Reason::BadReference);
+        let line = Line { function: 0, line: 1, column: 1 };
+        assert_eq!(builder.line(line).unwrap_err().reason, Reason::CountLimit);
+        builder.string("last").unwrap();
+        assert_eq!(reason(builder.string("one too many")), Reason::CountLimit);
+        builder.sample().unwrap();
+        assert_eq!(builder.sample().unwrap_err().reason, Reason::CountLimit);
+        assert_eq!(builder.finish(meta).unwrap_err().reason, Reason::Malformed);
+    }
+
+    #[test]
+    fn long_strings_keep_their_tail() {
+        let limits = Limits { string_bytes_max: 4, ..Limits::default() };
+        let mut builder = Builder::new(&limits);
+        let index = builder.string("päckage.Func").unwrap();
+        assert_eq!(builder.text(index), "Func");
+    }
+}
