@@ -3,4 +3,7 @@
 
 mod inflate;
 pub mod pprof;
+pub mod record;
+#[cfg(test)]
+mod samples;
 mod wire;
