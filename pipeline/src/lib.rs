@@ -5,3 +5,6 @@
 
 pub mod picture;
 pub mod spool;
+pub mod storage;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
