@@ -103,8 +103,10 @@ pub fn put(disk: &dyn Storage, dir: &Path, temp: &str, name: &str, bytes: &[u8])
 
 /// Creates `dir` and what is missing above it, each with a durable name.
 pub fn create_dir_all(disk: &dyn Storage, dir: &Path) -> io::Result<()> {
-    let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) else {
-        return Ok(());
+    let parent = match dir.parent() {
+        None => return Ok(()),
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
     };
     match disk.create_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

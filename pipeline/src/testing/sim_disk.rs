@@ -38,7 +38,10 @@ struct Sim {
     ops: u64,
     crash_at: Option<u64>,
     down: bool,
+    /// Calls to `sync` and `sync_dir` that are yet to fail.
     sync_errors: u32,
+    dir_sync_errors: u32,
+    quota_bytes: u64,
     lies: Lies,
     /// Handles from before the last restart are dead.
     epoch: u64,
@@ -56,6 +59,8 @@ impl SimDisk {
             crash_at: None,
             down: false,
             sync_errors: 0,
+            dir_sync_errors: 0,
+            quota_bytes: u64::MAX,
             lies: Lies::default(),
             epoch: 0,
         })))
@@ -64,6 +69,11 @@ impl SimDisk {
     /// Sets the size of the disk; a write beyond it gives `StorageFull` after a part of its bytes.
     pub fn set_capacity_bytes(&self, bytes: u64) {
         self.lock().capacity_bytes = bytes;
+    }
+
+    /// Sets a quota: like a smaller disk, but `space` does not tell.
+    pub fn set_quota_bytes(&self, bytes: u64) {
+        self.lock().quota_bytes = bytes;
     }
 
     /// Bytes in all files that have a name.
@@ -86,6 +96,11 @@ impl SimDisk {
     /// The next `count` calls to `sync` or `sync_dir` fail with EIO.
     pub fn fail_syncs(&self, count: u32) {
         self.lock().sync_errors = count;
+    }
+
+    /// The next `count` calls to `sync_dir` fail with EIO.
+    pub fn fail_dir_syncs(&self, count: u32) {
+        self.lock().dir_sync_errors = count;
     }
 
     /// Makes the disk pretend from now on.
@@ -147,13 +162,16 @@ impl Sim {
         self.down = false;
         self.crash_at = None;
         self.sync_errors = 0;
+        self.dir_sync_errors = 0;
         self.epoch += 1;
     }
 
-    /// True where this sync has to fail.
-    fn sync_fails(&mut self) -> bool {
-        let fails = self.sync_errors > 0;
-        self.sync_errors = self.sync_errors.saturating_sub(1);
+    /// True where this sync of a directory has to fail.
+    fn dir_sync_fails(&mut self) -> bool {
+        let errors =
+            if self.sync_errors > 0 { &mut self.sync_errors } else { &mut self.dir_sync_errors };
+        let fails = *errors > 0;
+        *errors = errors.saturating_sub(1);
         fails
     }
 
@@ -203,7 +221,8 @@ impl Sim {
     fn write(&mut self, inode: u64, offset: u64, bytes: &[u8]) -> io::Result<usize> {
         let end = offset + bytes.len() as u64;
         let growth = end.saturating_sub(self.len(inode));
-        let free = self.capacity_bytes.saturating_sub(self.used_bytes());
+        let limit = self.capacity_bytes.min(self.quota_bytes);
+        let free = limit.saturating_sub(self.used_bytes());
         let short = usize::try_from(growth.saturating_sub(free)).unwrap_or(usize::MAX);
         let fits = bytes.len().saturating_sub(short);
         if fits == 0 && !bytes.is_empty() {
@@ -339,7 +358,7 @@ impl Storage for SimDisk {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let sim = &mut *self.lock();
         sim.op()?;
-        let (fails, lies) = (sim.sync_fails(), sim.lies.dir_sync);
+        let (fails, lies) = (sim.dir_sync_fails(), sim.lies.dir_sync);
         let dir = sim.dirs.get_mut(dir).ok_or(io::ErrorKind::NotFound)?;
         if fails {
             dir.tear(&mut sim.rng);
