@@ -12,4 +12,7 @@ pub mod quantity;
 pub mod reason;
 pub mod receipt;
 pub mod spool;
+pub mod storage;
 pub mod target;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
