@@ -65,7 +65,7 @@ impl Reader {
                 batch.push(record);
             }
             self.with_cursor(|cursor| cursor.read = cursor.read.max(stop))?;
-            if stop < end {
+            if stop < end || stop == run.planned_until {
                 break;
             }
         }
