@@ -229,8 +229,8 @@ mod tests {
         fn focus_and_its_complement_are_all(lines in stacks(), re in prop::sample::select(vec!["a", "b", "[cd]", "^e$", "x", "."])) {
             let (trie, own) = unfold(&lines);
             let sum = |filter: Filter| -> i64 { filter.apply(&trie).values(&own).iter().sum() };
-            let focus = sum(Filter::new(&re, "", "", "").unwrap());
-            let ignore = sum(Filter::new("", &re, "", "").unwrap());
+            let focus = sum(Filter::new(re, "", "", "").unwrap());
+            let ignore = sum(Filter::new("", re, "", "").unwrap());
             prop_assert_eq!(focus + ignore, own[1..].iter().sum::<i64>());
         }
     }

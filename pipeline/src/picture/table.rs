@@ -34,7 +34,7 @@ pub fn write_text(top: &Top, out: &mut impl Write) -> io::Result<()> {
     for row in &top.rows {
         sum = sum.saturating_add(row.flat);
         if diff {
-            let change = |a: i64, b: Option<i64>| signed(a.saturating_sub(b.unwrap_or(0)), &show);
+            let change = |a: i64, b: Option<i64>| signed(a.saturating_sub(b.unwrap_or(0)), show);
             write!(
                 out,
                 "{:>10} {:>10} ",
