@@ -68,8 +68,10 @@ fn classify(error: &reqwest::Error, tls: bool) -> Reason {
 pub(super) fn clean(bytes: &[u8], bytes_max: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
     let text = &text[..text.floor_char_boundary(bytes_max)];
-    let turns = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{2069}' | '\u{feff}');
+    let turns = |c: char| {
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(c, '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
     let kept = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
     let kept: String = kept.filter(|c| !c.is_control() && !turns(*c)).collect();
     kept.trim().into()

@@ -79,12 +79,15 @@ impl Turn {
         let regular = match self.settings.schedule {
             Schedule::BackToBack => now.at.max(started.at + period),
             Schedule::Every(interval) => {
-                let (interval_ns, offset) = (nanos(interval), self.seed % nanos(interval));
-                let first = tick_after(started.wall_ns, interval_ns, offset);
-                // A clock that was set back far does not hold the ticks up.
-                let behind = self.tick_ns < now.wall_ns.saturating_add(interval_ns);
-                let after = if behind { now.wall_ns.max(self.tick_ns) } else { now.wall_ns };
-                self.tick_ns = tick_after(after, interval_ns, offset);
+                let interval_ns = nanos(interval);
+                // A timer may fire a little early by the wall clock, which must not repeat a tick;
+                // a clock that was set back far must not hold the ticks up.
+                let is_last = self.tick_ns < now.wall_ns.saturating_add(interval_ns);
+                let last_ns = if is_last { self.tick_ns } else { 0 };
+                let offset_ns = self.seed % interval_ns;
+                let next = |wall_ns: u64| tick_after(wall_ns.max(last_ns), interval_ns, offset_ns);
+                let first = next(started.wall_ns);
+                self.tick_ns = next(now.wall_ns);
                 skipped = self.tick_ns.saturating_sub(first) / interval_ns;
                 now.at + Duration::from_nanos(self.tick_ns.saturating_sub(now.wall_ns))
             }
@@ -154,10 +157,7 @@ mod tests {
     }
 
     fn later(from: Moment, ms: u64) -> Moment {
-        Moment {
-            at: from.at + Duration::from_millis(ms),
-            wall_ns: from.wall_ns + ms * 1_000_000,
-        }
+        Moment { at: from.at + Duration::from_millis(ms), wall_ns: from.wall_ns + ms * 1_000_000 }
     }
 
     fn start() -> Moment {
@@ -166,9 +166,13 @@ mod tests {
 
     #[test]
     fn ticks_are_pinned_and_strictly_later() {
-        for (wall, interval, offset, want) in
-            [(100, 60, 0, 120), (120, 60, 0, 180), (119, 60, 0, 120), (100, 60, 45, 105), (0, 9, 8, 8)]
-        {
+        for (wall, interval, offset, want) in [
+            (100, 60, 0, 120),
+            (120, 60, 0, 180),
+            (119, 60, 0, 120),
+            (100, 60, 45, 105),
+            (0, 9, 8, 8),
+        ] {
             assert_eq!(tick_after(wall, interval, offset), want, "{wall} {interval} {offset}");
         }
     }
@@ -196,7 +200,7 @@ mod tests {
         assert_eq!(turn.finish(Verdict::Good, now, later(now, 24_000)), 3);
         assert_eq!(turn.due, later(now, 33_000).at);
         let early = Moment { wall_ns: later(now, 33_000).wall_ns - 1_000, ..later(now, 33_000) };
-        assert_eq!(turn.finish(Verdict::Good, early, early), 1);
+        assert_eq!(turn.finish(Verdict::Good, early, early), 0);
         assert_eq!(turn.due.saturating_duration_since(early.at).as_secs(), 10);
         let set_back = Moment { wall_ns: now.wall_ns - 3600 * S, ..later(now, 44_000) };
         turn.finish(Verdict::Good, set_back, set_back);
