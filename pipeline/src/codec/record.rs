@@ -199,7 +199,7 @@ fn read_samples(
     let mut labels: std::vec::IntoIter<[u64; 4]> = reader.rows()?.collect::<Vec<_>>().into_iter();
     let mut values = reader.rows()?;
     builder.reserve(0, sizes.len());
-    let mut at = 0;
+    let mut at = 0_usize;
     for [frame_count, label_count] in sizes {
         let end = at.saturating_add(frame_count as usize);
         let stack = frames.get(at..end).ok_or_else(|| reader.broken("a stack"))?;
