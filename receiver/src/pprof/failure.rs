@@ -1,0 +1,96 @@
+//! Why a scrape failed: the class of an HTTP error, and text from outside made fit to be shown.
+
+use std::{error::Error, io, time::Duration};
+
+use pipeline::reason::{Reason, Refused};
+use reqwest::Url;
+
+/// A scrape that gave no profile.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// Its class and what exactly happened.
+    pub refused: Refused,
+    /// The start of what the target answered, cleaned.
+    pub body: Option<String>,
+    /// What a person could do about it.
+    pub hint: Option<&'static str>,
+    /// How long the target asks to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl Failure {
+    /// A failure without more to say.
+    pub(super) fn new(refused: Refused) -> Self {
+        Self { refused, body: None, hint: None, retry_after: None }
+    }
+
+    /// The failure of an exchange that broke.
+    pub(super) fn http(error: &reqwest::Error, url: &Url) -> Self {
+        let mut root: &dyn Error = error;
+        while let Some(source) = root.source() {
+            root = source;
+        }
+        let detail = clean(root.to_string().as_bytes(), 256);
+        Self::new(Refused::new(classify(error, url.scheme() == "https"), detail))
+    }
+}
+
+/// The class of an error. The HTTP library keeps its kinds to itself, so some are known by their
+/// text; a test for each shows when that changes.
+fn classify(error: &reqwest::Error, tls: bool) -> Reason {
+    let causes = || std::iter::successors(Some(error as &dyn Error), |cause| cause.source());
+    let says = |text: &str| causes().any(|cause| cause.to_string().contains(text));
+    let kind = causes().filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    let kind = kind.last().unwrap_or(io::ErrorKind::Other);
+    if says("dns error") {
+        return Reason::Dns;
+    }
+    if error.is_timeout() {
+        return Reason::Timeout;
+    }
+    match kind {
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable => Reason::ConnectionRefused,
+        io::ErrorKind::TimedOut => Reason::Timeout,
+        _ if tls && error.is_connect() => Reason::Tls,
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::UnexpectedEof => Reason::ConnectionReset,
+        _ if says("connection closed before message completed") => Reason::ConnectionReset,
+        _ => Reason::Protocol,
+    }
+}
+
+/// Text from outside for people: at most `bytes_max` bytes, no control characters, and none that
+/// turn the direction of writing.
+pub(super) fn clean(bytes: &[u8], bytes_max: usize) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let text = &text[..text.floor_char_boundary(bytes_max)];
+    let turns = |c: char| {
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(c, '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    let kept = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
+    let kept: String = kept.filter(|c| !c.is_control() && !turns(*c)).collect();
+    kept.trim().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_outside_is_harmless() {
+        for (bytes, want) in [
+            (&b" plain\r\n"[..], "plain"),
+            (b"a\x1b[31m\0b\nc", "a[31mb c"),
+            ("a\u{202e}b\u{2066}c\u{feff}".as_bytes(), "abc"),
+            (b"\xff", "\u{fffd}"),
+        ] {
+            assert_eq!(clean(bytes, 512), want);
+        }
+        assert_eq!(clean("ää".as_bytes(), 3), "ä");
+    }
+}
