@@ -11,5 +11,6 @@ pub mod profile;
 pub mod quantity;
 pub mod reason;
 pub mod receipt;
+pub mod settings;
 pub mod spool;
 pub mod target;
