@@ -23,8 +23,8 @@ pub enum Config {
 }
 
 impl Config {
-    /// Reads the config of an exporter of the type `kind`, one of `KINDS`.
-    pub fn read<'de, D: Deserializer<'de>>(kind: &str, de: D) -> Result<Self, D::Error> {
+    /// Reads the config of an exporter of the type `kind`, one of [`KINDS`].
+    pub fn parse<'de, D: Deserializer<'de>>(kind: &str, de: D) -> Result<Self, D::Error> {
         match kind {
             "debug" => Deserialize::deserialize(de).map(Self::Debug),
             "parquet" => Deserialize::deserialize(de).map(Self::Parquet),
@@ -34,7 +34,7 @@ impl Config {
     }
 
     /// What cannot work, as pairs of a field and a message.
-    pub fn check(&self) -> Vec<(&'static str, String)> {
+    pub fn check(&self) -> Vec<(String, String)> {
         match self {
             Self::Debug(config) => config.settings().check(),
             Self::Parquet(config) => config.check(),

@@ -81,13 +81,13 @@ impl Default for Queue {
 
 impl Settings {
     /// What cannot work, as pairs of a field and a message.
-    pub fn check(&self) -> Vec<(&'static str, String)> {
+    pub fn check(&self) -> Vec<(String, String)> {
         let Retry { initial_interval, max_interval, randomization_factor, multiplier, .. } =
             self.retry;
         let mut wrong = Vec::new();
-        let mut require = |holds: bool, field, message: &str| {
+        let mut require = |holds: bool, field: &str, message: &str| {
             if !holds {
-                wrong.push((field, message.to_owned()));
+                wrong.push((field.to_owned(), message.to_owned()));
             }
         };
         require(!self.timeout.is_zero(), "timeout", ABOVE_0);

@@ -85,15 +85,15 @@ impl Config {
         }
     }
 
-    pub(crate) fn check(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn check(&self) -> Vec<(String, String)> {
         let mut wrong = self.settings().check();
         if self.path.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
-            wrong.push(("path", "must not be empty".into()));
+            wrong.push(("path".into(), "must not be empty".into()));
         }
         if let Some(path) = self.path.as_ref().and_then(|path| path.to_str())
             && path.contains("://")
         {
-            wrong.push(("path", format!("`{path}` is not a directory on a local disk")));
+            wrong.push(("path".into(), format!("`{path}` is not a directory on a local disk")));
         }
         for (field, time) in [
             ("flush_interval", self.flush_interval),
@@ -101,11 +101,11 @@ impl Config {
             ("retention.max_age", self.retention.max_age),
         ] {
             if time < Duration::from_secs(1) {
-                wrong.push((field, "must be at least 1s".into()));
+                wrong.push((field.into(), "must be at least 1s".into()));
             }
         }
         if self.retention.max_bytes < 1 << 20 {
-            wrong.push(("retention.max_bytes", "must be at least 1MiB".into()));
+            wrong.push(("retention.max_bytes".into(), "must be at least 1MiB".into()));
         }
         wrong
     }

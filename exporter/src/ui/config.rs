@@ -32,11 +32,12 @@ impl Config {
         plausible.then_some((bare.unwrap_or(host), port.parse().ok()?))
     }
 
-    pub(crate) fn check(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn check(&self) -> Vec<(String, String)> {
         if self.host_port().is_some() {
             return Vec::new();
         }
-        vec![("endpoint", format!("`{}` is not host:port such as 127.0.0.1:8989", self.endpoint))]
+        let message = format!("`{}` is not host:port such as 127.0.0.1:8989", self.endpoint);
+        vec![("endpoint".into(), message)]
     }
 }
 
