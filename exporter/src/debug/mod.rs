@@ -1,0 +1,5 @@
+//! The exporter `debug`: writes what passes by to the log.
+
+mod config;
+
+pub use config::{Config, Verbosity};

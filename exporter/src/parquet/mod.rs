@@ -1,0 +1,5 @@
+//! The exporter `parquet`: writes a lake.
+
+mod config;
+
+pub use config::{Config, Retention};

@@ -1,0 +1,190 @@
+//! YAML text into a tree with places. The only code that knows the YAML library.
+
+use std::{fmt, rc::Rc};
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{Location, Options, Spanned};
+
+use super::{
+    node::{Entry, Node, Path, Place, Value},
+    problem::Problem,
+};
+
+/// Bytes of one file.
+pub(crate) const FILE_BYTES_MAX: usize = 1 << 20;
+
+/// Reads one document. `file` is the name for people.
+pub(crate) fn parse(text: &str, file: &str) -> Result<Node, Problem> {
+    let file: Rc<str> = file.into();
+    let start = Place { file: file.clone(), line: 1, column: 1 };
+    let problem = |place, message| Problem { place, path: Path::default(), message };
+    if text.len() > FILE_BYTES_MAX {
+        return Err(problem(start, "file is larger than 1 MiB".into()));
+    }
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // A text of comments only has no node that could be read.
+    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        return Ok(Node { place: start, value: Value::Null });
+    }
+    match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options()) {
+        Ok(raw) => Ok(Tree { text, file }.node(raw)),
+        Err(error) => {
+            let error = error.without_snippet();
+            let place = Tree { text, file }.place(error.location().unwrap_or(Location::UNKNOWN));
+            Err(problem(place, message(error)))
+        }
+    }
+}
+
+fn options() -> Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_events: 100_000,
+            max_nodes: 50_000,
+            max_depth: 32,
+            flow_nesting_limit: 32,
+            max_aliases: 1_000,
+            max_anchors: 1_000,
+            max_documents: 1,
+            max_merge_keys: 1_000,
+            max_recorded_anchor_events: 100_000,
+            max_total_scalar_bytes: FILE_BYTES_MAX,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: 50_000,
+            max_replay_stack_depth: 8,
+        },
+        strict_booleans: true,
+        with_snippet: false,
+    }
+}
+
+/// The message without the place, which stands in front of it anyway.
+fn message(error: &serde_saphyr::Error) -> String {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    let end = [" at line ", " (line "].iter().filter_map(|at| first.find(at)).min();
+    let text = first[..end.unwrap_or(first.len())].trim_end_matches(['.', ':', ',']);
+    let mut chars = text.chars();
+    chars.next().map(|c| c.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// A node as the library hands it over.
+enum Raw {
+    Null,
+    Text(String),
+    Seq(Vec<Spanned<Raw>>),
+    Map(Vec<(Spanned<String>, Spanned<Raw>)>),
+}
+
+struct Tree<'a> {
+    text: &'a str,
+    file: Rc<str>,
+}
+
+impl Tree<'_> {
+    fn place(&self, at: Location) -> Place {
+        Place { file: self.file.clone(), line: at.line().max(1), column: at.column().max(1) }
+    }
+
+    fn node(&self, raw: Spanned<Raw>) -> Node {
+        let value = match raw.value {
+            Raw::Null => Value::Null,
+            Raw::Text(text) => self.scalar(text, raw.defined),
+            Raw::Seq(items) => Value::Seq(items.into_iter().map(|raw| self.node(raw)).collect()),
+            Raw::Map(entries) => Value::Map(
+                entries
+                    .into_iter()
+                    .map(|(key, raw)| Entry {
+                        place: self.place(key.referenced),
+                        key: key.value,
+                        node: self.node(raw),
+                    })
+                    .collect(),
+            ),
+        };
+        Node { place: self.place(raw.referenced), value }
+    }
+
+    /// A scalar as it is written, because `1.10` may be a version and `0123` a name.
+    fn scalar(&self, text: String, at: Location) -> Value {
+        let span = at.span();
+        let range = span.byte_offset().zip(span.byte_len());
+        let written = range
+            .and_then(|(start, len)| self.text.get(start as usize..(start + len) as usize))
+            .unwrap_or(&text)
+            .trim();
+        let quoted = written.starts_with(['"', '\'', '|', '>']);
+        match quoted || written.contains('\n') || written.is_empty() {
+            true => Value::Scalar { text, quoted },
+            false => Value::Scalar { text: written.to_owned(), quoted },
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(de: D) -> Result<Self, D::Error> {
+        de.deserialize_any(RawVisitor)
+    }
+}
+
+struct RawVisitor;
+
+impl<'de> Visitor<'de> for RawVisitor {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
+        Ok(Raw::Text(value.to_string()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
+        Ok(Raw::Text(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
+        Ok(Raw::Text(value.to_string()))
+    }
+
+    fn visit_i128<E>(self, value: i128) -> Result<Raw, E> {
+        Ok(Raw::Text(value.to_string()))
+    }
+
+    fn visit_u128<E>(self, value: u128) -> Result<Raw, E> {
+        Ok(Raw::Text(value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
+        Ok(Raw::Text(value.to_string()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
+        Ok(Raw::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Raw, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Raw::Seq(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
+        let mut entries: Vec<(Spanned<String>, Spanned<Raw>)> = Vec::new();
+        while let Some((key, value)) = map.next_entry::<Spanned<String>, Spanned<Raw>>()? {
+            if entries.iter().any(|(other, _)| other.value == key.value) {
+                return Err(A::Error::custom(format!("duplicate key `{}`", key.value)));
+            }
+            entries.push((key, value));
+        }
+        Ok(Raw::Map(entries))
+    }
+}
