@@ -51,8 +51,8 @@ fn causes(error: &reqwest::Error) -> Vec<&Cause> {
 /// text; a test for each shows when that changes.
 fn classify(error: &reqwest::Error, causes: &[&Cause], tls: bool) -> Reason {
     let says = |text: &str| causes.iter().any(|cause| cause.to_string().contains(text));
-    let kinds = causes.iter().filter_map(|cause| cause.downcast_ref()).map(io::Error::kind);
-    let kind = kinds.last().unwrap_or(io::ErrorKind::Other);
+    let mut kinds = causes.iter().filter_map(|cause| cause.downcast_ref()).map(io::Error::kind);
+    let kind = kinds.next_back().unwrap_or(io::ErrorKind::Other);
     if says("dns error") {
         return Reason::Dns;
     }
