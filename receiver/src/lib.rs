@@ -46,12 +46,35 @@ impl Config {
 }
 
 /// Makes the receiver `id` (`type[/name]`) out of its config. Fails if the config does not check
-/// or the system gives no TLS roots.
+/// or HTTP cannot be set up.
 pub fn build(id: &str, config: &Config, context: &Context) -> anyhow::Result<Box<dyn Receiver>> {
     if let Some((path, message)) = config.check().first() {
         anyhow::bail!("receiver {id}: {path}: {message}");
     }
     match config {
         Config::Pprof(config) => Ok(Box::new(pprof::Pprof::fixed(id, config, context)?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn configs_are_read_by_type_and_built() {
+        let defaults = Config::parse("pprof", Value::Null).unwrap();
+        assert_eq!(defaults, Config::Pprof(pprof::Config::default()));
+        let config = Config::parse("pprof", json!({"interval": "30s"})).unwrap();
+        assert!(
+            config.check().is_empty() && build("pprof/x", &config, &Context::default()).is_ok()
+        );
+        let config = Config::parse("pprof", json!({"interval": "0"})).unwrap();
+        let error = build("pprof/x", &config, &Context::default()).err().unwrap();
+        assert_eq!(error.to_string(), "receiver pprof/x: interval: must be 1s or more");
+        let error = Config::parse("prof", Value::Null).unwrap_err();
+        assert!(error.to_string().contains("unknown variant `prof`, expected `pprof`"));
+        assert!(Config::parse("pprof", json!({"unknown": 1})).is_err());
     }
 }

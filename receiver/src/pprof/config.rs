@@ -183,7 +183,9 @@ impl Config {
         let settings = ProfileSettings { name, path, seconds, schedule, timeout };
         match (seconds, schedule) {
             (Some(0), _) => Err((".seconds", "must be above 0".into())),
-            (Some(seconds), Schedule::Every(interval)) if settings.window() >= interval => {
+            (Some(seconds), Schedule::Every(interval))
+                if interval >= MIN && settings.window() >= interval =>
+            {
                 let message =
                     format!("a window of {seconds}s does not fit into an interval of {interval:?}");
                 Err((".seconds", message))

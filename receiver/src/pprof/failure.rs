@@ -26,22 +26,33 @@ impl Failure {
 
     /// The failure of an exchange that broke.
     pub(super) fn http(error: &reqwest::Error, url: &Url) -> Self {
-        let mut root: &dyn Error = error;
-        while let Some(source) = root.source() {
-            root = source;
-        }
-        let detail = clean(root.to_string().as_bytes(), 256);
-        Self::new(Refused::new(classify(error, url.scheme() == "https"), detail))
+        let causes = causes(error);
+        let root = causes.last().map(ToString::to_string).unwrap_or_default();
+        let reason = classify(error, &causes, url.scheme() == "https");
+        Self::new(Refused::new(reason, clean(root.as_bytes(), 256)))
     }
+}
+
+/// An error as its causes hand it on.
+type Cause = dyn Error + 'static;
+
+/// The error and what lies below it, the root last.
+fn causes(error: &reqwest::Error) -> Vec<&Cause> {
+    let mut causes: Vec<&Cause> = vec![error];
+    let mut below = error.source();
+    while let Some(cause) = below {
+        causes.push(cause);
+        below = cause.source();
+    }
+    causes
 }
 
 /// The class of an error. The HTTP library keeps its kinds to itself, so some are known by their
 /// text; a test for each shows when that changes.
-fn classify(error: &reqwest::Error, tls: bool) -> Reason {
-    let causes = || std::iter::successors(Some(error as &dyn Error), |cause| cause.source());
-    let says = |text: &str| causes().any(|cause| cause.to_string().contains(text));
-    let kind = causes().filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
-    let kind = kind.last().unwrap_or(io::ErrorKind::Other);
+fn classify(error: &reqwest::Error, causes: &[&Cause], tls: bool) -> Reason {
+    let says = |text: &str| causes.iter().any(|cause| cause.to_string().contains(text));
+    let mut kinds = causes.iter().filter_map(|cause| cause.downcast_ref()).map(io::Error::kind);
+    let kind = kinds.next_back().unwrap_or(io::ErrorKind::Other);
     if says("dns error") {
         return Reason::Dns;
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use futures_util::StreamExt;
 use pipeline::reason::{Reason, Refused};
-use reqwest::{Client, Response, Url, header, redirect};
+use reqwest::{Client, ClientBuilder, Response, Url, header, redirect};
 
 use super::failure::{Failure, clean};
 
@@ -29,19 +29,14 @@ pub(super) struct Fetcher {
 }
 
 impl Fetcher {
-    /// A fetcher that takes bodies of at most this many bytes. Fails where TLS finds no roots.
+    /// A fetcher that takes bodies of at most this many bytes. Where the system has no
+    /// certificates, as in a bare container, only targets under TLS fail. Fails where even HTTP
+    /// cannot be set up.
     pub(super) fn new(body_bytes_max: usize) -> anyhow::Result<Self> {
-        let client = Client::builder()
-            .user_agent(concat!("profpipe/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .no_proxy()
-            .http1_only()
-            .http1_max_headers(HEADERS_MAX)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_max_idle_per_host(2)
-            .build()
-            .context("set up HTTP")?;
+        let client = builder().build().or_else(|error| {
+            tracing::warn!("https targets will fail: {:#}", anyhow::Error::from(error));
+            builder().tls_certs_only([]).build().context("set up HTTP")
+        })?;
         Ok(Self { client, body_bytes_max })
     }
 
@@ -107,6 +102,18 @@ impl Fetcher {
             body.extend_from_slice(&piece);
         }
     }
+}
+
+fn builder() -> ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("profpipe/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .no_proxy()
+        .http1_only()
+        .http1_max_headers(HEADERS_MAX)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_max_idle_per_host(2)
 }
 
 fn late(detail: String) -> Failure {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use pipeline::target::TargetBoard;
+use pipeline::target::{Target, TargetBoard};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
@@ -46,13 +46,15 @@ impl Manager {
     /// Makes the scrapers fit the list. Of several targets with one job and address the first one
     /// counts.
     pub(super) async fn sync(&mut self, targets: &[ScrapeTarget]) {
-        let mut seen = HashSet::new();
-        let is_first =
-            |t: &&ScrapeTarget| seen.insert((t.target.job.as_str(), t.target.address.as_str()));
-        let wanted: HashSet<&ScrapeTarget> = targets.iter().filter(is_first).collect();
+        let mut first = HashMap::new();
+        for target in targets {
+            let Target { job, address, .. } = &target.target;
+            first.entry((job, address)).or_insert(target);
+        }
+        let wanted: HashSet<&ScrapeTarget> = first.into_values().collect();
         let gone = self.running.extract_if(|target, _| !wanted.contains(target)).collect();
         self.stop(gone).await;
-        let is_new = |t: &&ScrapeTarget| !self.running.contains_key(*t);
+        let is_new = |target: &&ScrapeTarget| !self.running.contains_key(*target);
         let new: Vec<_> = wanted.into_iter().filter(is_new).collect();
         let count = u32::try_from(new.len()).unwrap_or(u32::MAX);
         let spread = SPREAD_PER_TARGET.saturating_mul(count).min(SPREAD_MAX);

@@ -49,13 +49,13 @@ pub struct Pprof {
 
 impl Pprof {
     /// A receiver for the targets that stand in its config, as members of the group `id`. Fails
-    /// if the system gives no TLS roots.
+    /// if HTTP cannot be set up.
     pub fn fixed(id: &str, config: &Config, context: &Context) -> anyhow::Result<Self> {
         let (_, targets) = watch::channel(config.scrape_targets(id).into());
         Self::following(targets, &config.limits, context)
     }
 
-    /// A receiver for targets that come and go. Fails if the system gives no TLS roots.
+    /// A receiver for targets that come and go. Fails if HTTP cannot be set up.
     pub fn following(
         targets: ScrapeTargets,
         limits: &Limits,

@@ -9,6 +9,9 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::target::{ProfileSettings, Schedule};
 
+/// Configs allow no less than a second; this keeps the arithmetic whole whatever comes.
+const INTERVAL_MIN: Duration = Duration::from_millis(1);
+
 /// How long a profile that a target does not have is left alone.
 const OFF: Duration = Duration::from_secs(600);
 
@@ -79,7 +82,7 @@ impl Turn {
         let regular = match self.settings.schedule {
             Schedule::BackToBack => now.at.max(started.at + period),
             Schedule::Every(interval) => {
-                let interval_ns = nanos(interval);
+                let interval_ns = nanos(interval.max(INTERVAL_MIN));
                 // A timer may fire a little early by the wall clock, which must not repeat a tick;
                 // a clock that was set back far must not hold the ticks up.
                 let is_last = self.tick_ns < now.wall_ns.saturating_add(interval_ns);
@@ -136,7 +139,7 @@ impl Turn {
 /// there, so they are the same after a restart.
 fn tick_after(wall_ns: u64, interval_ns: u64, offset_ns: u64) -> u64 {
     let since = (wall_ns + interval_ns - offset_ns) % interval_ns;
-    wall_ns - since + interval_ns
+    wall_ns + (interval_ns - since)
 }
 
 fn nanos(duration: Duration) -> u64 {

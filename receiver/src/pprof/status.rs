@@ -81,7 +81,9 @@ impl Report {
     /// A scrape of the profile `name` that took this long failed.
     pub(super) fn failed(&self, name: &str, failure: Failure, took: Duration) {
         let mut state = self.state();
-        if let Some(of_type) = state.types.get_mut(name) {
+        // That the pipeline is full says nothing about the target.
+        let is_ours = failure.refused.reason == Reason::PipelineFull;
+        if let Some(of_type) = state.types.get_mut(name).filter(|_| !is_ours) {
             of_type.good = Some(false);
             of_type.off = failure.refused.reason == Reason::NotFound;
             of_type.hint = failure.hint;
@@ -195,6 +197,9 @@ mod tests {
         report.succeeded("heap", Duration::from_millis(1500));
         assert_eq!((shown().health, shown().last_duration_s), (Health::Degraded, 1.5));
         assert_eq!(shown().last_error.unwrap().message, "cpu: timeout: why");
+        fail("heap", Reason::PipelineFull);
+        assert_eq!(shown().last_error.unwrap().reason, Reason::PipelineFull);
+        assert_eq!(shown().health, Health::Degraded);
         fail("cpu", Reason::NotFound);
         assert_eq!((shown().health, shown().types), (Health::Up, vec!["heap".to_owned()]));
         assert_eq!(shown().hint.as_deref(), Some("import it"));

@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use pipeline::reason::Reason;
+use tokio::io::AsyncWriteExt;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::fake::{Act, Fake, answer};
 use crate::pprof::{failure::Failure, fetch::Fetcher};
@@ -114,8 +116,14 @@ async fn failures_say_what_a_person_needs() {
 #[tokio::test]
 async fn what_cannot_be_reached_has_its_reason() {
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let clear = Fake::start(act).await;
-    let tls = format!("{}/ok", clear.address.replace("http:", "https:"));
+    let clear = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let tls = format!("https://{}/", clear.local_addr().unwrap());
+    let answer_in_the_clear = tokio::spawn(async move {
+        let (mut stream, _) = clear.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n").await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    let _ends_with_the_test = AbortOnDropHandle::new(answer_in_the_clear);
     for (url, reason) in [
         (format!("http://{unused}/"), Reason::ConnectionRefused),
         ("http://no-such-host.invalid:6060/".to_owned(), Reason::Dns),

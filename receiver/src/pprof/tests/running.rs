@@ -64,11 +64,11 @@ impl Running {
     }
 }
 
-/// Waits until something is so, ten seconds at most.
+/// Waits until something is so, half a minute at most.
 pub(super) async fn eventually(what: &str, mut so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !so() {
-        assert!(start.elapsed() < Duration::from_secs(10), "not in time: {what}");
+        assert!(start.elapsed() < Duration::from_secs(30), "not in time: {what}");
         sleep(Duration::from_millis(5)).await;
     }
 }
@@ -155,7 +155,7 @@ async fn early_and_bad_answers_make_no_hot_loop() {
         Running::start(vec![target("demo", &fake.address, &[cpu(1)])], Outcome::Delivered);
     sleep(Duration::from_millis(2500)).await;
     let asked = fake.asked("/debug/pprof/profile?seconds=1");
-    assert!((2..=3).contains(&asked), "asked {asked} times in 2.5 s");
+    assert!((1..=3).contains(&asked), "asked {asked} times in 2.5 s");
     assert_eq!(running.failures(Reason::NotPprof), asked as u64);
     running.stop().await;
 }
