@@ -1,8 +1,10 @@
 //! What takes profiles out of profpipe, one folder for each exporter.
 
-use serde::{Deserialize, Deserializer, de};
+use std::path::PathBuf;
 
-use pipeline::settings::Settings;
+use lake::WriterId;
+use pipeline::{component::Exporter, settings::Settings};
+use serde::{Deserialize, Deserializer, de};
 
 pub mod debug;
 pub mod parquet;
@@ -50,4 +52,19 @@ impl Config {
             Self::Ui(_) => None,
         }
     }
+}
+
+/// Makes the exporter `id` out of its config; `ui` takes no profiles and is not made here.
+///
+/// # Errors
+/// Where a lake cannot be opened.
+pub fn build(id: &str, config: &Config, writer: &WriterId) -> anyhow::Result<Box<dyn Exporter>> {
+    Ok(match config {
+        Config::Debug(config) => Box::new(debug::Debug::new(config)),
+        Config::Parquet(config) => {
+            let root = config.path.clone().unwrap_or_else(|| PathBuf::from("lake"));
+            Box::new(parquet::Parquet::open(root, config, writer.clone())?)
+        }
+        Config::Ui(_) => anyhow::bail!("{id} shows a lake and takes no profiles"),
+    })
 }
