@@ -80,11 +80,11 @@ pub(crate) fn resolve(
     let self_profile =
         self_telemetry.map(|own| SelfProfile { listen: own.listen(), window: own.window() });
     let mut graph = Graph { config, root, options, problems, warnings: Vec::new() };
-    graph.check_components();
     graph.add_monitors();
     graph.add_default_pipeline();
     graph.add_lake_for_pages();
     graph.set_paths_and_endpoints();
+    graph.check_components();
     graph.check_references();
     let ui = graph.pages();
     clash::check(&graph.config, root, graph.problems, &mut graph.warnings);

@@ -47,7 +47,7 @@ fn options() -> Options {
             max_events: 100_000,
             max_nodes: 50_000,
             max_depth: 32,
-            flow_nesting_limit: 32,
+            flow_nesting_limit: 64,
             max_aliases: 1_000,
             max_anchors: 1_000,
             max_documents: 1,
@@ -78,14 +78,14 @@ fn message(error: &Error) -> String {
         Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
             return "nested too deeply".into();
         }
-        Error::AliasReplayLimitExceeded { .. } => {
-            return "aliases make the file too large".into();
-        }
         Error::Budget { .. } => return "file holds too much".into(),
         _ => {}
     }
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();
+    if first.starts_with("alias replay limit exceeded") {
+        return "aliases make the file too large".into();
+    }
     let end = [" at line ", " (line "].iter().filter_map(|at| first.find(at)).min();
     let text = first[..end.unwrap_or(first.len())].trim_end_matches(['.', ':', ',']);
     let mut chars = text.chars();
