@@ -89,7 +89,7 @@ impl de::Error for Error {
     }
 
     fn invalid_type(got: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::custom(format!("expected {expected}, found {}", Found(got)))
+        Self::custom(format!("expected {}, found {}", wanted(&expected.to_string()), Found(got)))
     }
 
     fn invalid_value(got: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
@@ -104,6 +104,19 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// Names of Rust types in words of a config.
+fn wanted(expected: &str) -> &str {
+    match expected {
+        "u16" => "a whole number from 0 to 65535",
+        "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "path string" => "a path",
+        _ if expected.starts_with("struct ") => "a map",
+        _ => expected,
+    }
+}
 
 struct Found<'a>(Unexpected<'a>);
 

@@ -80,11 +80,11 @@ pub(crate) fn resolve(
     let self_profile =
         self_telemetry.map(|own| SelfProfile { listen: own.listen(), window: own.window() });
     let mut graph = Graph { config, root, options, problems, warnings: Vec::new() };
-    graph.check_components();
     graph.add_monitors();
     graph.add_default_pipeline();
     graph.add_lake_for_pages();
     graph.set_paths_and_endpoints();
+    graph.check_components();
     graph.check_references();
     let ui = graph.pages();
     clash::check(&graph.config, root, graph.problems, &mut graph.warnings);
@@ -169,10 +169,8 @@ impl Graph<'_> {
         }
         let pipelines = Path::of(&["service", "pipelines"]);
         if !self.config.receivers.contains_key(&monitors_id()) {
-            let half_read = ["monitors", "self_telemetry", "service"]
-                .iter()
-                .any(|section| self.root.has_struck(&Path::of(&[section])));
-            if !half_read {
+            // What could not be read may well have been the pipeline.
+            if self.problems.is_empty() {
                 let message = "there is nothing to run: name a pipeline such as \
                                `profiles: {receivers: [pprof], exporters: [parquet]}`, or \
                                `monitors` at the top";
@@ -200,7 +198,7 @@ impl Graph<'_> {
     fn add_lake_for_pages(&mut self) {
         let Config { exporters, service, .. } = &mut self.config;
         let is_lake = |config: &exporter::Config| matches!(config, exporter::Config::Parquet(_));
-        if exporters.values().any(is_lake) || self.root.has_struck(&Path::of(&["exporters"])) {
+        if exporters.values().any(is_lake) || lost(self.root, "exporters") {
             return;
         }
         let pages: BTreeSet<_> = exporters
@@ -312,6 +310,7 @@ impl Graph<'_> {
             }
         }
         let mut specs = Vec::new();
+        let pipelines = Path::of(&["service", "pipelines"]);
         for (id, config) in pages {
             let chosen = match &config.lake {
                 Some(lake) => lakes.get(lake),
@@ -320,14 +319,15 @@ impl Graph<'_> {
             };
             if let Some((lake, Some(path))) = chosen.cloned() {
                 specs.push(UiSpec { id, config, lake, lake_path: path });
-            } else if !self.root.has_struck(&Path::of(&["exporters"])) {
+            } else if !lost(self.root, "exporters") && !self.root.has_struck(&pipelines) {
                 let (path, known) = (Path::of(&["exporters", &id.to_string()]), names(&lakes));
                 let message = match &config.lake {
                     Some(lake) => format!(
                         "there is no lake `{lake}` in a pipeline{}",
                         suggestion(lake, &known)
                     ),
-                    None => format!("which lake is to be shown{}", suggestion("", &known)),
+                    None if known.is_empty() => "no pipeline has a lake to show".into(),
+                    None => format!("must name the lake to show{}", suggestion("", &known)),
                 };
                 self.problem(path.key("lake"), message);
             }
@@ -351,6 +351,13 @@ impl Graph<'_> {
 
 fn monitors_id() -> ComponentId {
     ComponentId { kind: MONITORS.0.into(), name: Some(MONITORS.1.into()) }
+}
+
+/// Whether a whole component could not be read, so that what is missing may be there.
+fn lost(root: &Node, section: &str) -> bool {
+    let path = Path::of(&[section]);
+    let components = root.entry(section).map(|section| section.node.entries()).unwrap_or_default();
+    root.is_struck(&path) || components.iter().any(|entry| root.is_struck(&path.key(&entry.key)))
 }
 
 fn names<K: ToString, V>(map: &BTreeMap<K, V>) -> Vec<String> {

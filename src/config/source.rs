@@ -23,7 +23,7 @@ pub(crate) fn read(options: &Options) -> Result<Node, Vec<Problem>> {
     let (mut root, mut problems) = (None::<Node>, Vec::new());
     for tree in built_in.into_iter().chain(files).chain(sets).take(SOURCES_MAX) {
         match tree.and_then(must_be_map) {
-            Err(problem) => problems.push(problem),
+            Err(found) => problems.extend(found),
             Ok(tree) => match &mut root {
                 Some(root) => root.merge(tree),
                 None => root = Some(tree),
@@ -36,17 +36,17 @@ pub(crate) fn read(options: &Options) -> Result<Node, Vec<Problem>> {
     }
 }
 
-fn must_be_map(tree: Node) -> Result<Node, Problem> {
+fn must_be_map(tree: Node) -> Result<Node, Vec<Problem>> {
     match tree.value {
         Value::Map(_) | Value::Null => Ok(tree),
         _ => {
             let message = "expected a map with keys such as `monitors` or `receivers`";
-            Err(tree.problem(Path::default(), message))
+            Err(vec![tree.problem(Path::default(), message)])
         }
     }
 }
 
-fn read_file(file: &FilePath) -> Result<Node, Problem> {
+fn read_file(file: &FilePath) -> Result<Node, Vec<Problem>> {
     let name = file.display().to_string();
     let wrong = |message| problem(&name, message);
     let mut bytes = Vec::new();
@@ -65,13 +65,14 @@ fn read_file(file: &FilePath) -> Result<Node, Problem> {
             let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             let column = String::from_utf8_lossy(&before[start..]).chars().count() as u64 + 1;
             let place = Place { file: name.as_str().into(), line, column };
-            Err(Problem { place, path: Path::default(), message: "file is not UTF-8".into() })
+            let message = "file is not UTF-8".into();
+            Err(vec![Problem { place, path: Path::default(), message }])
         }
     }
 }
 
 /// `a::b=value`, the value being YAML.
-fn read_set(set: &str) -> Result<Node, Problem> {
+fn read_set(set: &str) -> Result<Node, Vec<Problem>> {
     let (keys, value) = set.split_once('=').unwrap_or((set, ""));
     let name = format!("--set {keys}");
     let keys: Vec<_> = keys.split("::").collect();
@@ -87,7 +88,7 @@ fn read_set(set: &str) -> Result<Node, Problem> {
     }))
 }
 
-fn problem(file: &str, message: String) -> Problem {
+fn problem(file: &str, message: String) -> Vec<Problem> {
     let place = Place { file: file.into(), line: 1, column: 1 };
-    Problem { place, path: Path::default(), message }
+    vec![Problem { place, path: Path::default(), message }]
 }

@@ -1,9 +1,12 @@
 //! YAML text into a tree with places. The only code that knows the YAML library.
 
-use std::{fmt, rc::Rc};
+use std::{collections::BTreeMap, fmt, rc::Rc};
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{Location, Options, Spanned};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{
+    DuplicateKeyPolicy, Error, Location, Options, Spanned, budget::BudgetBreach,
+    options::NonFiniteFloatPolicy,
+};
 
 use super::{
     node::{Entry, Node, Path, Place, Value},
@@ -13,11 +16,11 @@ use super::{
 /// Bytes of one file.
 pub(crate) const FILE_BYTES_MAX: usize = 1 << 20;
 
-/// Reads one document. `file` is the name for people.
-pub(crate) fn parse(text: &str, file: &str) -> Result<Node, Problem> {
-    let file: Rc<str> = file.into();
-    let start = Place { file: file.clone(), line: 1, column: 1 };
-    let problem = |place, message| Problem { place, path: Path::default(), message };
+/// Reads one document. `file` is the name for people. A syntax error ends the reading; duplicate
+/// keys are all found.
+pub(crate) fn parse(text: &str, file: &str) -> Result<Node, Vec<Problem>> {
+    let start = Place { file: file.into(), line: 1, column: 1 };
+    let problem = |place, message| vec![Problem { place, path: Path::default(), message }];
     if text.len() > FILE_BYTES_MAX {
         return Err(problem(start, "file is larger than 1 MiB".into()));
     }
@@ -26,14 +29,16 @@ pub(crate) fn parse(text: &str, file: &str) -> Result<Node, Problem> {
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         return Ok(Node { place: start, value: Value::Null });
     }
-    match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options()) {
-        Ok(raw) => Ok(Tree { text, file }.node(raw)),
+    let mut tree = Tree { text, file: start.file, problems: Vec::new() };
+    let node = match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options()) {
+        Ok(raw) => tree.node(raw, &Path::default()),
         Err(error) => {
             let error = error.without_snippet();
-            let place = Tree { text, file }.place(error.location().unwrap_or(Location::UNKNOWN));
-            Err(problem(place, message(error)))
+            let place = tree.place(error.location().unwrap_or(Location::UNKNOWN));
+            return Err(problem(place, message(error)));
         }
-    }
+    };
+    if tree.problems.is_empty() { Ok(node) } else { Err(tree.problems) }
 }
 
 fn options() -> Options {
@@ -42,7 +47,7 @@ fn options() -> Options {
             max_events: 100_000,
             max_nodes: 50_000,
             max_depth: 32,
-            flow_nesting_limit: 32,
+            flow_nesting_limit: 64,
             max_aliases: 1_000,
             max_anchors: 1_000,
             max_documents: 1,
@@ -54,15 +59,33 @@ fn options() -> Options {
             max_total_replayed_events: 50_000,
             max_replay_stack_depth: 8,
         },
+        duplicate_keys: DuplicateKeyPolicy::PassThrough,
+        non_finite_float_policy: NonFiniteFloatPolicy::AsString,
+        reject_unsupported_tags: true,
         strict_booleans: true,
         with_snippet: false,
     }
 }
 
-/// The message without the place, which stands in front of it anyway.
-fn message(error: &serde_saphyr::Error) -> String {
+/// The message without the place, which stands in front of it anyway, and without advice that is
+/// for users of the library.
+fn message(error: &Error) -> String {
+    match error {
+        Error::MultipleDocuments { .. }
+        | Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
+            return "file holds more than one document".into();
+        }
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
+            return "nested too deeply".into();
+        }
+        Error::Budget { .. } => return "file holds too much".into(),
+        _ => {}
+    }
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();
+    if first.starts_with("alias replay limit exceeded") {
+        return "aliases make the file too large".into();
+    }
     let end = [" at line ", " (line "].iter().filter_map(|at| first.find(at)).min();
     let text = first[..end.unwrap_or(first.len())].trim_end_matches(['.', ':', ',']);
     let mut chars = text.chars();
@@ -80,6 +103,7 @@ enum Raw {
 struct Tree<'a> {
     text: &'a str,
     file: Rc<str>,
+    problems: Vec<Problem>,
 }
 
 impl Tree<'_> {
@@ -87,23 +111,34 @@ impl Tree<'_> {
         Place { file: self.file.clone(), line: at.line().max(1), column: at.column().max(1) }
     }
 
-    fn node(&self, raw: Spanned<Raw>) -> Node {
+    /// Recursion ends, because the reader limits the depth.
+    fn node(&mut self, raw: Spanned<Raw>, path: &Path) -> Node {
+        let place = self.place(raw.referenced);
         let value = match raw.value {
             Raw::Null => Value::Null,
             Raw::Text(text) => self.scalar(text, raw.defined),
-            Raw::Seq(items) => Value::Seq(items.into_iter().map(|raw| self.node(raw)).collect()),
-            Raw::Map(entries) => Value::Map(
-                entries
-                    .into_iter()
-                    .map(|(key, raw)| Entry {
-                        place: self.place(key.referenced),
-                        key: key.value,
-                        node: self.node(raw),
-                    })
-                    .collect(),
-            ),
+            Raw::Seq(items) => {
+                let items = items.into_iter().enumerate();
+                Value::Seq(items.map(|(index, raw)| self.node(raw, &path.index(index))).collect())
+            }
+            Raw::Map(entries) => Value::Map(self.entries(entries, path)),
         };
-        Node { place: self.place(raw.referenced), value }
+        Node { place, value }
+    }
+
+    fn entries(&mut self, raw: Vec<(Spanned<String>, Spanned<Raw>)>, path: &Path) -> Vec<Entry> {
+        let mut lines = BTreeMap::new();
+        let mut entries = Vec::with_capacity(raw.len());
+        for (key, raw) in raw {
+            let (path, place) = (path.key(&key.value), self.place(key.referenced));
+            let node = self.node(raw, &path);
+            if let Some(line) = lines.insert(key.value.clone(), place.line) {
+                let message = format!("duplicate key, it is in line {line} too");
+                self.problems.push(Problem { place: place.clone(), path, message });
+            }
+            entries.push(Entry { key: key.value, place, node });
+        }
+        entries
     }
 
     /// A scalar as it is written, because `1.10` may be a version and `0123` a name.
@@ -178,11 +213,8 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
-        let mut entries: Vec<(Spanned<String>, Spanned<Raw>)> = Vec::new();
-        while let Some((key, value)) = map.next_entry::<Spanned<String>, Spanned<Raw>>()? {
-            if entries.iter().any(|(other, _)| other.value == key.value) {
-                return Err(A::Error::custom(format!("duplicate key `{}`", key.value)));
-            }
+        let mut entries = Vec::new();
+        while let Some((key, value)) = map.next_entry()? {
             entries.push((key, value));
         }
         Ok(Raw::Map(entries))
