@@ -1,2 +1,4 @@
 //! Profiles as plain Parquet: the schema of the tables, the writer and its commit protocol, and the
 //! one scan that every picture comes from. No DataFusion here, and no network.
+
+pub mod schema;
