@@ -8,3 +8,6 @@ pub mod picture;
 pub mod profile;
 pub mod reason;
 pub mod spool;
+pub mod storage;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
