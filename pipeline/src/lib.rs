@@ -3,8 +3,13 @@
 //!
 //! It opens no socket and knows no Kubernetes.
 
+pub mod codec;
+pub mod component;
 pub mod limits;
 pub mod picture;
 pub mod profile;
+pub mod quantity;
 pub mod reason;
+pub mod receipt;
 pub mod spool;
+pub mod target;

@@ -1,0 +1,129 @@
+//! What a component is: a receiver owns its loop, an exporter is one push. Queue, batching, retry,
+//! timeout and counting live once, in the engine.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    profile::Profile,
+    receipt::{Receipt, Settled},
+};
+
+/// Profiles on their way from a receiver to the spool.
+#[derive(Debug)]
+pub struct Batch {
+    /// The profiles, not shared yet.
+    pub profiles: Vec<Profile>,
+    /// Settles when they are durable, or are not to be.
+    pub receipt: Receipt,
+}
+
+/// Brings profiles in.
+#[async_trait]
+pub trait Receiver: Send {
+    /// Runs until `stop` is cancelled, and then comes to an end within a second. An error ends the
+    /// whole pipeline, so what concerns one target or sender is handled inside.
+    async fn run(self: Box<Self>, outlet: Outlet, stop: CancellationToken) -> anyhow::Result<()>;
+}
+
+/// Takes profiles out.
+#[async_trait]
+pub trait Exporter: Send {
+    /// One push; when it returns, the profiles are durable at the other end. After a crash the
+    /// same range comes again with the same profiles, so a sink that names what it stores after
+    /// the range stores it once.
+    async fn export(&mut self, export: &Export) -> Result<(), ExportError>;
+
+    /// How much is to be gathered for one push.
+    fn batching(&self) -> Batching {
+        Batching::default()
+    }
+}
+
+/// What one push carries: all records `first..=last` of the spool that could be read.
+#[derive(Debug)]
+pub struct Export {
+    /// Sequence number of the first record.
+    pub first: u64,
+    /// Sequence number of the last record.
+    pub last: u64,
+    /// The profiles in order of their sequence numbers.
+    pub profiles: Vec<Stored>,
+}
+
+/// A profile out of the spool.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// When the spool took it, milliseconds since 1970.
+    pub accepted_ms: i64,
+    /// The profile.
+    pub profile: Arc<Profile>,
+}
+
+/// How much is gathered for one push: whatever is reached first sends it off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batching {
+    /// Number of profiles.
+    pub profiles_max: usize,
+    /// Bytes of their records in the spool.
+    pub bytes_max: usize,
+    /// Time from the first profile of a push; zero sends what there is.
+    pub wait: Duration,
+    /// The same for the first push after start, so that a new user soon sees data.
+    pub first_wait: Duration,
+}
+
+impl Default for Batching {
+    fn default() -> Self {
+        Self {
+            profiles_max: 512,
+            bytes_max: 16 << 20,
+            wait: Duration::ZERO,
+            first_wait: Duration::ZERO,
+        }
+    }
+}
+
+/// Why a push failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The same push may succeed later.
+    #[error("{source:#}")]
+    Retryable {
+        /// What went wrong.
+        source: anyhow::Error,
+        /// How long the other end asks to be left alone.
+        after: Option<Duration>,
+    },
+    /// The same push will fail again: it becomes a dead letter.
+    #[error("{0:#}")]
+    Permanent(anyhow::Error),
+}
+
+/// Where a receiver puts what it received.
+#[derive(Clone, Debug)]
+pub struct Outlet(mpsc::Sender<Batch>);
+
+/// The pipeline has come to its end.
+#[derive(Debug, thiserror::Error)]
+#[error("pipeline is closed")]
+pub struct Closed;
+
+impl Outlet {
+    /// An outlet, and the intake that it fills. `queue` batches wait at most.
+    pub fn new(queue: usize) -> (Self, mpsc::Receiver<Batch>) {
+        let (sender, intake) = mpsc::channel(queue);
+        (Self(sender), intake)
+    }
+
+    /// Hands profiles over. Waits while the pipeline is full: this is the backpressure that slows
+    /// a scrape loop down. What it returns resolves when they are durable.
+    pub async fn send(&self, profiles: Vec<Profile>) -> Result<Settled, Closed> {
+        let (receipt, settled) = Receipt::new();
+        self.0.send(Batch { profiles, receipt }).await.map_err(|_| Closed)?;
+        Ok(settled)
+    }
+}

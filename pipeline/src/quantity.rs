@@ -1,0 +1,147 @@
+//! Durations and sizes as people write them in a config: `1m30s`, `15d`, `10GiB`.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserializer, de};
+
+/// Reads a duration: numbers with the units `ns us µs ms s m h d w`, from large to small without
+/// blanks, or `0`. A bare number is refused, because nobody can tell what it counts.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    const UNITS: [(&str, f64); 9] = [
+        ("ns", 1e-9),
+        ("us", 1e-6),
+        ("µs", 1e-6),
+        ("ms", 1e-3),
+        ("s", 1.0),
+        ("m", 60.0),
+        ("h", 3600.0),
+        ("d", 86_400.0),
+        ("w", 604_800.0),
+    ];
+    let wrong = || format!("`{text}` is not a duration such as 30s, 1m30s or 15d");
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let (mut rest, mut seconds) = (text, 0.0);
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+        let number: f64 = rest[..digits].parse().map_err(|_| wrong())?;
+        rest = &rest[digits..];
+        let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let unit = UNITS.iter().find(|(unit, _)| *unit == &rest[..end]).ok_or_else(wrong)?;
+        seconds += number * unit.1;
+        rest = &rest[end..];
+    }
+    if text.is_empty() {
+        return Err(wrong());
+    }
+    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
+}
+
+/// Reads a size: a number with `B KiB MiB GiB TiB`, their short forms `K M G T`, `kB MB GB TB` in
+/// powers of 1000, or no unit for bytes.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let scale = match text[digits..].trim_start() {
+        "" | "B" => 1.0,
+        "K" | "Ki" | "KiB" => 1024.0,
+        "M" | "Mi" | "MiB" => 1024.0 * 1024.0,
+        "G" | "Gi" | "GiB" => 1024.0 * 1024.0 * 1024.0,
+        "T" | "Ti" | "TiB" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
+        "kB" | "KB" => 1e3,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        "TB" => 1e12,
+        _ => return Err(format!("`{text}` is not a size such as 512MiB or 10GiB")),
+    };
+    let number = text[..digits].parse::<f64>().ok().map(|n| n * scale);
+    let number = number.filter(|n| n.fract() == 0.0 && *n < 9e15);
+    number
+        .map(|n| n as u64)
+        .ok_or_else(|| format!("`{text}` is not a size such as 512MiB or 10GiB"))
+}
+
+/// For `#[serde(with = "pipeline::quantity::duration")]`.
+pub mod duration {
+    use super::{Deserializer, Duration, Text, parse_duration};
+
+    /// Reads a duration from text.
+    pub fn deserialize<'de, D: Deserializer<'de>>(de: D) -> Result<Duration, D::Error> {
+        de.deserialize_any(Text("a duration such as 30s", parse_duration))
+    }
+}
+
+/// For `#[serde(with = "pipeline::quantity::bytes")]`.
+pub mod bytes {
+    use super::{Deserializer, Text, parse_bytes};
+
+    /// Reads a size from text or from a number of bytes.
+    pub fn deserialize<'de, D: Deserializer<'de>>(de: D) -> Result<u64, D::Error> {
+        de.deserialize_any(Text("a size such as 512MiB", parse_bytes))
+    }
+}
+
+/// Reads a scalar with a parser of text, so that its error carries the place in the file.
+struct Text<T>(&'static str, fn(&str) -> Result<T, String>);
+
+impl<T> de::Visitor<'_> for Text<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        (self.1)(text).map_err(E::custom)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, want_ms) in [
+            ("0", 0),
+            ("250ms", 250),
+            ("1m30s", 90_000),
+            ("1.5h", 5_400_000),
+            ("15d", 1_296_000_000),
+        ] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(want_ms)), "{text}");
+        }
+        for text in ["", "5", "s", "1x", "1m 30s", "-1s", "1..2s", "99999999999999999999w"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, want) in [
+            ("0", 0),
+            ("512", 512),
+            ("1KiB", 1024),
+            ("10GiB", 10 << 30),
+            ("1.5M", 3 << 19),
+            ("2 MB", 2_000_000),
+        ] {
+            assert_eq!(parse_bytes(text), Ok(want), "{text}");
+        }
+        for text in ["", "GiB", "-1", "1.5", "1XB", "99999999TiB"] {
+            assert!(parse_bytes(text).is_err(), "{text}");
+        }
+    }
+}
