@@ -15,7 +15,7 @@ use parquet::file::metadata::ParquetMetaData;
 
 use crate::{
     files::Stamp,
-    pages::{Codes, Ints, Sets},
+    pages::{Codes, Ints, Run, Sets},
 };
 
 /// A file as it was when it was opened.
@@ -36,6 +36,8 @@ pub(crate) enum Kept {
     Codes(Arc<Codes>),
     Ints(Arc<Ints>),
     Sets(Arc<Sets>),
+    /// Codes without their strings.
+    Runs(Arc<Vec<Run>>),
     /// The trie node of each code of `stack`.
     Nodes(Arc<Vec<u32>>),
 }
@@ -47,6 +49,7 @@ impl Kept {
             Self::Codes(codes) => codes.bytes(),
             Self::Ints(ints) => ints.bytes(),
             Self::Sets(sets) => sets.bytes(),
+            Self::Runs(runs) => runs.len() * size_of::<Run>() + 32,
             Self::Nodes(nodes) => nodes.len() * 4 + 32,
         }
     }
@@ -60,6 +63,7 @@ pub(crate) enum Key {
     Codes(u64, usize, &'static str),
     Ints(u64, usize, &'static str),
     Sets(u64, usize, &'static str),
+    Runs(u64, usize, &'static str),
     /// File id, row group, and which trie.
     Nodes(u64, usize, u64),
 }

@@ -43,11 +43,6 @@ pub(crate) struct Listing {
 }
 
 impl LakeFile {
-    /// Whether all of it starts within the range.
-    pub fn inside(&self, range: TimeRange) -> bool {
-        range.covers(ms_to_us(self.min_ms), ms_to_us(self.max_ms).saturating_add(999))
-    }
-
     fn meets(&self, range: TimeRange) -> bool {
         range.meets(ms_to_us(self.min_ms), ms_to_us(self.max_ms).saturating_add(999))
     }

@@ -20,7 +20,7 @@ use parquet::{
 use crate::{
     cache::{Cache, Footer, Kept, Key},
     files,
-    pages::{self, Chunk, Codes, Ints, PageError, Sets, Texts, stock},
+    pages::{self, Chunk, Codes, Ints, PageError, Run, Sets, Texts, stock},
     schema,
 };
 
@@ -203,6 +203,18 @@ impl<'f> Group<'f> {
         Ok(sets)
     }
 
+    /// The codes alone of a text column that is known to have `codes` of them.
+    pub fn runs(&self, column: &'static str, codes: usize) -> Result<Arc<Vec<Run>>, PageError> {
+        let key = Key::Runs(self.open.footer.id, self.index, column);
+        if let Some(Kept::Runs(runs)) = self.cache().get(&key) {
+            return Ok(runs);
+        }
+        let leaf = self.leaf(column).ok_or(PageError::Other)?;
+        let runs = Arc::new(pages::runs(self.chunk(leaf)?, self.rows(), codes)?);
+        self.cache().put(key, Kept::Runs(runs.clone()));
+        Ok(runs)
+    }
+
     /// The distinct strings of a column, in order of their codes, without looking at the rows.
     pub fn dictionary(&self, column: &'static str) -> Result<Texts, PageError> {
         let leaf = self.leaf(column).ok_or(PageError::Other)?;
@@ -212,7 +224,7 @@ impl<'f> Group<'f> {
     fn chunk(&self, leaf: usize) -> Result<Chunk, PageError> {
         let meta = self.meta().column(leaf);
         let micros = match meta.column_descr().logical_type_ref() {
-            Some(LogicalType::Timestamp { unit, .. }) => *unit == TimeUnit::MICROS,
+            Some(LogicalType::Timestamp(time)) => time.unit == TimeUnit::MICROS,
             _ => true,
         };
         if !micros {

@@ -1,8 +1,26 @@
 //! Profiles as plain Parquet: the schema of the tables, the writer and its commit protocol, and the
 //! one scan that every picture comes from. No DataFusion here, and no network.
 
+mod allowance;
+mod cache;
+mod catalog;
+mod error;
 mod files;
+mod functions;
+mod group;
+mod lake;
 pub mod matcher;
 mod pages;
+mod scan;
 pub mod schema;
+mod selection;
 pub mod time;
+mod tries;
+
+pub use allowance::Allowance;
+pub use catalog::{Label, Service};
+pub use error::{Empty, Error};
+pub use files::Skipped;
+pub use lake::Lake;
+pub use scan::{Flame, Gauge, Notes};
+pub use selection::{Selection, Type, TypeSpec};

@@ -70,6 +70,23 @@ pub(crate) fn codes(mut chunk: Chunk, rows: usize) -> Result<Codes, PageError> {
     Ok(Codes { dict: dict.unwrap_or(Dict::Texts(Texts::default())), runs })
 }
 
+/// The codes alone of a text column that has `codes` of them; its strings are not even inflated.
+pub(crate) fn runs(mut chunk: Chunk, rows: usize, codes: usize) -> Result<Vec<Run>, PageError> {
+    flat(&chunk)?;
+    let (mut runs, mut seen) = (Vec::new(), 0);
+    while let Some(page) = chunk.next(false)? {
+        if !matches!(page.header.encoding, RLE_DICTIONARY | PLAIN_DICTIONARY) {
+            return Err(PageError::Other);
+        }
+        seen += page.values()?;
+        within(seen, rows)?;
+        let (levels, body, present) = levels(&chunk, &page)?;
+        weave(&levels, &body, present, codes, &mut runs)?;
+    }
+    complete(seen, rows)?;
+    Ok(runs)
+}
+
 /// A column of `rows` integers, null as 0.
 pub(crate) fn ints(mut chunk: Chunk, rows: usize) -> Result<Ints, PageError> {
     flat(&chunk)?;

@@ -12,13 +12,13 @@ mod flat;
 mod header;
 mod hybrid;
 mod map;
-mod stock;
+pub(crate) mod stock;
 mod texts;
 
 use thiserror::Error;
 
 pub(crate) use chunk::Chunk;
-pub(crate) use flat::{codes, dictionary, ints};
+pub(crate) use flat::{codes, dictionary, ints, runs};
 pub(crate) use map::sets;
 pub(crate) use texts::Texts;
 
