@@ -1,16 +1,37 @@
 //! Profiles as plain Parquet: the schema of the tables, the writer and its commit protocol, and the
 //! one scan that every picture comes from. No DataFusion here, and no network.
 
+mod allowance;
+mod cache;
+mod catalog;
 mod commit;
 mod encode;
+mod error;
+mod files;
+mod functions;
+mod group;
+mod lake;
+pub mod matcher;
+mod pages;
 mod rows;
+mod scan;
 pub mod schema;
+mod selection;
 mod symbols;
+pub mod time;
+mod tries;
 mod write;
 #[cfg(test)]
 mod write_tests;
 mod writer_id;
 
+pub use allowance::Allowance;
+pub use catalog::{Label, Service};
 pub use commit::StorageError;
+pub use error::{Empty, Error};
+pub use files::Skipped;
+pub use lake::Lake;
+pub use scan::{Flame, Gauge, Notes};
+pub use selection::{Selection, Type, TypeSpec};
 pub use write::{Incoming, Options, WriteError, Writer, Written};
 pub use writer_id::WriterId;

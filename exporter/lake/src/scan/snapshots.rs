@@ -1,0 +1,361 @@
+//! When each instance was profiled, from the table `profiles`: what gauges are averaged over, what
+//! rates are divided by, and where nothing is known.
+//!
+//! The range is cut in steps. Within a step an instance counts by the mean of its snapshots, and
+//! instances add up. One that was there for a part of the step only, because a rollout began or
+//! ended it, counts for that part: the step is cut in ticks of one interval, and a mean is over the
+//! ticks in which anything was profiled. So replacing instances shows no bump that was not there.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::{
+    error::Error,
+    group::Group,
+    matcher::{FIXED_KEYS, same_key},
+    pages::{NULL, PageError, Run, push_run},
+    schema::PROFILES,
+    time::TimeRange,
+};
+
+use super::{
+    Ask, Fail,
+    filter::Filter,
+    rows::{Rows, walk},
+};
+
+/// Steps that a range is cut in for averages.
+const STEPS: i64 = 60;
+/// Snapshots that one question may look at.
+const SNAPSHOTS_MAX: usize = 16 << 20;
+
+/// What tells instances apart: service, namespace, instance.
+pub(crate) type Name = [String; 3];
+
+/// One profile of one type.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Snapshot {
+    pub instance: u32,
+    pub group: u32,
+    pub time_us: i64,
+    pub duration_ns: i64,
+    pub total: i64,
+}
+
+/// Snapshots of a selection.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshots {
+    pub list: Vec<Snapshot>,
+    instances: Ids<Name>,
+    /// Values of the label that was asked for.
+    pub groups: Ids<String>,
+}
+
+/// Dense ids in order of first use.
+#[derive(Debug)]
+pub(crate) struct Ids<T> {
+    ids: HashMap<T, u32>,
+    pub all: Vec<T>,
+}
+
+impl<T> Default for Ids<T> {
+    fn default() -> Self {
+        Self { ids: HashMap::new(), all: vec![] }
+    }
+}
+
+impl<T: Clone + Eq + std::hash::Hash> Ids<T> {
+    pub fn id(&mut self, value: T) -> u32 {
+        let Self { ids, all } = self;
+        *ids.entry(value).or_insert_with_key(|value| {
+            all.push(value.clone());
+            all.len() as u32 - 1
+        })
+    }
+
+    fn find(&self, value: &T) -> Option<u32> {
+        self.ids.get(value).copied()
+    }
+}
+
+impl Snapshots {
+    /// Those that pass the filter, grouped by a label if one is given.
+    pub fn collect(ask: &Ask<'_>, filter: &Filter, by: Option<&str>) -> Result<Self, Error> {
+        let parts = ask.fold(&PROFILES, filter, Self::default, |all, group, rows| {
+            ask.meter.charge(all.list.len() * size_of::<Snapshot>())?;
+            if all.list.len() + rows.len() > SNAPSHOTS_MAX {
+                return Err(Fail::Over(Error::TooLarge {
+                    bytes_max: ask.meter.allowance.bytes_max,
+                }));
+            }
+            Ok(all.add(group, rows, by)?)
+        })?;
+        let mut parts = parts.into_iter();
+        let mut all = parts.next().unwrap_or_default();
+        for part in parts {
+            let instances: Vec<u32> =
+                part.instances.all.iter().map(|name| all.instances.id(name.clone())).collect();
+            let groups: Vec<u32> =
+                part.groups.all.iter().map(|value| all.groups.id(value.clone())).collect();
+            all.list.extend(part.list.iter().map(|s| Snapshot {
+                instance: instances[s.instance as usize],
+                group: groups[s.group as usize],
+                ..*s
+            }));
+        }
+        Ok(all)
+    }
+
+    fn add(&mut self, group: &Group<'_>, rows: &Rows, by: Option<&str>) -> Result<(), PageError> {
+        let names = instances(group, rows, |name| self.instances.id(name))?;
+        let labels = label_runs(group, rows, by, &mut self.groups)?;
+        let (times, durations) = (group.int_codes("time")?, group.int_codes("duration_ns")?);
+        let totals = group.ints("total")?;
+        let columns = [&names[..], &labels[..], &times.runs[..], &durations.runs[..]];
+        walk(rows, columns, |range, [instance, label, time, duration]| {
+            self.list.push(Snapshot {
+                instance,
+                group: label,
+                time_us: times.int(time),
+                duration_ns: durations.int(duration),
+                total: totals.sum(range.start as usize..range.end as usize),
+            });
+        });
+        Ok(())
+    }
+
+    /// Adds windows that `samples` has and `profiles` lost.
+    pub fn adopt(&mut self, orphans: Vec<(Name, i64)>) {
+        for (name, time_us) in orphans {
+            let instance = self.instances.id(name);
+            let group = self.groups.id(String::new());
+            let lost = Snapshot { instance, group, time_us, duration_ns: 0, total: 0 };
+            self.list.push(lost);
+        }
+    }
+
+    /// How far apart snapshots are: the median of each instance, of which the longest. 0 where no
+    /// instance has two.
+    pub fn interval_us(&self) -> i64 {
+        let mut times: HashMap<u32, Vec<i64>> = HashMap::new();
+        for snapshot in &self.list {
+            times.entry(snapshot.instance).or_default().push(snapshot.time_us);
+        }
+        let medians = times.into_values().filter_map(|mut times| {
+            times.sort_unstable();
+            times.dedup();
+            let mut gaps: Vec<i64> = times.windows(2).map(|w| w[1] - w[0]).collect();
+            gaps.sort_unstable();
+            let median = gaps.get(gaps.len().saturating_sub(1) / 2).copied()?;
+            Some((gaps.len() >= 3, median))
+        });
+        // A gap between two lone snapshots tells of an outage more likely than of an interval.
+        medians.max().map_or(0, |(_, interval)| interval)
+    }
+
+    /// The part of a range that has data.
+    pub fn extent(&self, range: TimeRange) -> TimeRange {
+        let times = || self.list.iter().map(|s| s.time_us);
+        let first = times().min().unwrap_or(0);
+        let last = times().max().unwrap_or(0);
+        let to_us = range.to_us.min(last.saturating_add(1));
+        TimeRange { from_us: range.from_us.max(first), to_us }
+    }
+
+    /// The length of a step for a range: no less than the interval, and sixty steps at most.
+    pub fn step_us(&self, range: TimeRange) -> i64 {
+        let extent = self.extent(range);
+        let length = extent.to_us.saturating_sub(extent.from_us).max(0);
+        self.interval_us().max(length / STEPS).max(1)
+    }
+
+    /// Everything by step and instance. `step_us` is above 0.
+    pub fn sheet(&self, from_us: i64, step_us: i64) -> Sheet {
+        let tick_us = match self.interval_us() {
+            0 => step_us,
+            interval => interval.min(step_us),
+        };
+        let step_of = |time_us: i64| time_us.saturating_sub(from_us).div_euclid(step_us);
+        let mut seen = HashSet::new();
+        let mut cells: BTreeMap<(i64, u32), (i64, i64)> = BTreeMap::new();
+        let mut ticks: HashMap<i64, HashSet<i64>> = HashMap::new();
+        for s in &self.list {
+            // Two profiles of one instance at one time are parts of one snapshot.
+            if seen.insert((s.instance, s.time_us)) {
+                let step = step_of(s.time_us);
+                let cell = cells.entry((step, s.instance)).or_default();
+                *cell = (cell.0 + 1, cell.1.saturating_add(s.duration_ns.max(0)));
+                let in_step = s.time_us.saturating_sub(from_us).rem_euclid(step_us);
+                ticks.entry(step).or_default().insert(in_step / tick_us);
+            }
+        }
+        let cells: Vec<Cell> = cells
+            .into_iter()
+            .map(|((step, instance), (times, duration_ns))| {
+                let covered = ticks.get(&step).map_or(1, |ticks| ticks.len() as i64);
+                let presence = (times as f64 / covered as f64).min(1.0);
+                Cell { step, instance, times, duration_ns, presence }
+            })
+            .collect();
+        let index = cells.iter().enumerate().map(|(i, c)| ((c.step, c.instance), i as u32));
+        Sheet { from_us, step_us, index: index.collect(), cells }
+    }
+}
+
+/// One instance in one step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cell {
+    pub step: i64,
+    pub instance: u32,
+    /// Snapshots.
+    pub times: i64,
+    /// Their windows together.
+    pub duration_ns: i64,
+    /// The part of the step in which the instance was there.
+    pub presence: f64,
+}
+
+impl Cell {
+    /// What one value counts for in the mean of the step.
+    pub fn mean_weight(&self) -> f64 {
+        self.presence / self.times as f64
+    }
+
+    /// What one value counts for in the rate of the step, per second of what was profiled.
+    pub fn rate_weight(&self, step_us: i64) -> f64 {
+        match self.duration_ns {
+            0 => self.presence * 1e6 / step_us as f64,
+            duration_ns => self.presence * 1e9 / duration_ns as f64,
+        }
+    }
+}
+
+/// Cells of all steps.
+#[derive(Debug)]
+pub(crate) struct Sheet {
+    pub from_us: i64,
+    pub step_us: i64,
+    pub cells: Vec<Cell>,
+    index: HashMap<(i64, u32), u32>,
+}
+
+impl Sheet {
+    /// Steps in which anything was profiled, in order.
+    pub fn steps(&self) -> Vec<i64> {
+        let mut steps: Vec<i64> = self.cells.iter().map(|cell| cell.step).collect();
+        steps.dedup();
+        steps
+    }
+
+    /// The cell of a time.
+    pub fn cell(&self, instance: u32, time_us: i64) -> Option<u32> {
+        let step = time_us.saturating_sub(self.from_us).div_euclid(self.step_us);
+        self.index.get(&(step, instance)).copied()
+    }
+
+    /// The cells of the selected rows of a row group of `samples`, as runs from the first row on;
+    /// `NULL` where the row is not selected, or an orphan: what `profiles` does not know.
+    pub fn place(
+        &self,
+        snapshots: &Snapshots,
+        group: &Group<'_>,
+        rows: &Rows,
+        orphans: &mut Vec<(Name, i64)>,
+    ) -> Result<Vec<Run>, PageError> {
+        let mut names: Ids<Name> = Ids::default();
+        let instances = instances(group, rows, |name| names.id(name))?;
+        let known: Vec<Option<u32>> =
+            names.all.iter().map(|name| snapshots.instances.find(name)).collect();
+        let times = group.int_codes("time")?;
+        let mut cells: HashMap<u64, u32> = HashMap::new();
+        let (mut out, mut at, mut last) = (vec![], 0, (u64::MAX, NULL));
+        walk(rows, [&instances, &times.runs], |range, [name, time]| {
+            let pair = u64::from(name) << 32 | u64::from(time);
+            if last.0 != pair {
+                let cell = *cells.entry(pair).or_insert_with(|| {
+                    let time_us = times.int(time);
+                    let cell = known[name as usize].and_then(|id| self.cell(id, time_us));
+                    cell.unwrap_or_else(|| {
+                        orphans.push((names.all[name as usize].clone(), time_us));
+                        NULL
+                    })
+                });
+                last = (pair, cell);
+            }
+            push_run(&mut out, NULL, range.start - at);
+            push_run(&mut out, last.1, range.end - range.start);
+            at = range.end;
+        });
+        push_run(&mut out, NULL, group.rows() as u32 - at);
+        Ok(out)
+    }
+}
+
+/// Runs of ids of the instances of selected rows; `NULL` elsewhere.
+fn instances(
+    group: &Group<'_>,
+    rows: &Rows,
+    mut id: impl FnMut(Name) -> u32,
+) -> Result<Vec<Run>, PageError> {
+    let columns =
+        [group.texts("service")?, group.texts("namespace")?, group.texts("instance")?];
+    let mut known: HashMap<[u32; 3], u32> = HashMap::new();
+    let runs = std::array::from_fn::<_, 3, _>(|i| &columns[i].runs[..]);
+    Ok(filled(group, rows, runs, |codes| {
+        *known.entry(codes).or_insert_with(|| {
+            id(std::array::from_fn(|i| columns[i].text(codes[i]).to_owned()))
+        })
+    }))
+}
+
+/// Runs of what `id` makes of the codes of selected rows; `NULL` elsewhere.
+pub(crate) fn filled<const K: usize>(
+    group: &Group<'_>,
+    rows: &Rows,
+    columns: [&[Run]; K],
+    mut id: impl FnMut([u32; K]) -> u32,
+) -> Vec<Run> {
+    let (mut out, mut at) = (vec![], 0);
+    let mut last = None;
+    walk(rows, columns, |range, codes| {
+        let value = match last {
+            Some((same, value)) if same == codes => value,
+            _ => id(codes),
+        };
+        last = Some((codes, value));
+        push_run(&mut out, NULL, range.start - at);
+        push_run(&mut out, value, range.end - range.start);
+        at = range.end;
+    });
+    push_run(&mut out, NULL, group.rows() as u32 - at);
+    out
+}
+
+/// Runs of ids of the values that selected rows have for a label: a column, a label of samples,
+/// or a resource attribute, in this order.
+pub(crate) fn label_runs(
+    group: &Group<'_>,
+    rows: &Rows,
+    by: Option<&str>,
+    values: &mut Ids<String>,
+) -> Result<Vec<Run>, PageError> {
+    let Some(key) = by else {
+        let id = values.id(String::new());
+        return Ok(vec![(id, group.rows() as u32)]);
+    };
+    if let Some(column) = FIXED_KEYS.iter().find(|column| **column == key) {
+        let codes = group.texts(column)?;
+        let mut ids = HashMap::new();
+        return Ok(filled(group, rows, [&codes.runs], |[code]| {
+            *ids.entry(code).or_insert_with(|| values.id(codes.text(code).to_owned()))
+        }));
+    }
+    let (labels, resource) = (group.sets("labels")?, group.sets("resource")?);
+    let mut ids = HashMap::new();
+    Ok(filled(group, rows, [&labels.runs, &resource.runs], |codes| {
+        *ids.entry(codes).or_insert_with(|| {
+            let mut pairs = labels.pairs(codes[0]).chain(resource.pairs(codes[1]));
+            let value = pairs.find(|(name, _)| same_key(name, key)).map_or("", |pair| pair.1);
+            values.id(value.to_owned())
+        })
+    }))
+}
