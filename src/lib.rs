@@ -1,3 +1,10 @@
-//! The parts of the composition root that tests and benchmarks use as a library.
+//! The composition root as a library, for tests: `main` is one call.
 
+mod assemble;
+pub mod cli;
 pub mod config;
+mod data_dir;
+mod files;
+mod http;
+mod metrics;
+mod self_profile;

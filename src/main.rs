@@ -1,2 +1,7 @@
-//! Under construction.
-fn main() {}
+//! The program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    profpipe::cli::main()
+}

@@ -12,8 +12,7 @@ use pipeline::{
     spool::{SpoolStats, Totals},
 };
 use prometheus::{Registry, TextEncoder};
-use receiver::pprof::ScrapeMetrics;
-use std::sync::Arc;
+use receiver::pprof::{ScrapeCounts, ScrapeMetrics};
 
 /// The process's metrics. Cloning is cheap.
 #[derive(Clone)]
@@ -136,34 +135,39 @@ impl Metrics {
             .build();
     }
 
-    /// Shows the counts of a scraping receiver.
-    pub fn observe_scrapes(&self, receiver: &str, scrapes: &Arc<ScrapeMetrics>) {
-        let (receiver, scrapes) = (receiver.to_owned(), Arc::clone(scrapes));
-        let label = KeyValue::new("receiver", receiver);
-        let (counts, own) = (Arc::clone(&scrapes), label.clone());
+    /// Shows the counts of all scrapes.
+    pub fn observe_scrapes(&self, scrapes: &ScrapeMetrics) {
+        let counts = scrapes.clone();
         self.meter()
             .u64_observable_counter("scrapes")
             .with_description("Scrapes that ended, by outcome: ok, or the reason of the failure")
             .with_callback(move |observer| {
-                let snapshot = counts.snapshot();
-                let ok = KeyValue::new("outcome", "ok");
-                observer.observe(snapshot.successes, &[own.clone(), ok]);
-                for (reason, count) in snapshot.failures {
-                    let outcome = KeyValue::new("outcome", reason.as_str());
-                    observer.observe(count, &[own.clone(), outcome]);
+                let counts = counts.snapshot();
+                observer.observe(counts.successes, &[KeyValue::new("outcome", "ok")]);
+                for (reason, count) in counts.failures {
+                    observer.observe(count, &[KeyValue::new("outcome", reason.as_str())]);
                 }
             })
             .build();
-        self.meter()
-            .u64_observable_counter("scrape_body")
-            .with_description("Bytes of bodies as they came over the wire")
-            .with_unit("By")
-            .with_callback(move |observer| {
-                observer.observe(scrapes.snapshot().body_bytes, std::slice::from_ref(&label));
-            })
-            .build();
+        for (name, help, unit, count) in SCRAPES {
+            let counts = scrapes.clone();
+            self.meter()
+                .u64_observable_counter(*name)
+                .with_description(*help)
+                .with_unit(*unit)
+                .with_callback(move |observer| observer.observe(count(&counts.snapshot()), &[]))
+                .build();
+        }
     }
 }
+
+type Scraped = fn(&ScrapeCounts) -> u64;
+
+const SCRAPES: &[(&str, &str, &str, Scraped)] = &[
+    ("scrape_body", "Bytes of bodies as they came over the wire", "By", |c| c.body_bytes),
+    ("scrape_skipped_ticks", "Ticks at which a scrape was still under way", "", |c| c.skipped_ticks),
+    ("scrape_adjusted_times", "Profiles whose time was far off", "", |c| c.timestamps_adjusted),
+];
 
 type Count = fn(&Totals) -> u64;
 

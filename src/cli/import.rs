@@ -1,0 +1,197 @@
+//! `import`: pprof files into the lake, beside a process that may be running.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context;
+use clap::Args as ClapArgs;
+use indicatif::{ProgressBar, ProgressStyle};
+use lake::{Allowance, Incoming, Lake, Options, Writer, WriterId};
+use pipeline::{
+    codec::pprof::Decoder,
+    profile::{Attributes, Origin, Profile, kind},
+    storage::Disk,
+};
+
+use super::{Failure, select::LakeArgs};
+use crate::files;
+
+/// Profiles of one file of the lake.
+const BATCH: usize = 100;
+
+/// Arguments of `import`.
+#[derive(ClapArgs, Debug)]
+pub struct Args {
+    /// pprof files: gzip, zstd or plain
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Service that was profiled
+    #[arg(short, long, value_name = "NAME")]
+    service: String,
+    /// A resource attribute, as zone=a
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair)]
+    labels: Vec<(String, String)>,
+    /// What was profiled: cpu, heap, mutex, … ; else by the content
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    #[command(flatten)]
+    lake: LakeArgs,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write it as key=value".to_owned()),
+    }
+}
+
+/// What became of the files.
+#[derive(Default)]
+struct Tally {
+    imported: usize,
+    known: usize,
+    refused: usize,
+    first_ns: Option<i64>,
+    names: Vec<String>,
+}
+
+/// Brings files in under a writer id of its own.
+struct Import {
+    args: Args,
+    resource: Attributes,
+    decoder: Decoder,
+    lake: Lake,
+    writer: Writer<Disk>,
+    written: u64,
+    ingest_ns: i64,
+    tally: Tally,
+}
+
+/// `profpipe import`.
+pub fn run(args: Args) -> Result<(), Failure> {
+    let root = args.lake.path();
+    let id = WriterId::random();
+    let writer = Writer::open(Disk, &root, id, Options::default())
+        .with_context(|| format!("open the lake {}", root.display()))?;
+    let labels = args.labels.iter().cloned();
+    let service = [("service.name".to_owned(), args.service.clone())];
+    let resource = labels.chain(service).collect();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut import = Import {
+        args,
+        resource,
+        decoder: Decoder::default(),
+        lake: Lake::open(&root),
+        writer,
+        written: 0,
+        ingest_ns: now.as_nanos() as i64,
+        tally: Tally::default(),
+    };
+    import.all()?;
+    import.report(&root)?;
+    match import.tally.refused {
+        0 => Ok(()),
+        refused => Err(Failure::Failed(anyhow::anyhow!("{refused} files were refused"))),
+    }
+}
+
+impl Import {
+    fn all(&mut self) -> anyhow::Result<()> {
+        let files = std::mem::take(&mut self.args.files);
+        let bar = match io::stderr().is_terminal() {
+            true => ProgressBar::new(files.len() as u64),
+            false => ProgressBar::hidden(),
+        };
+        let style = ProgressStyle::with_template("{bar:40} {pos}/{len} files, {eta} left");
+        bar.set_style(style.context("set up the progress bar")?);
+        for batch in files.chunks(BATCH) {
+            let mut profiles: Vec<Incoming> = Vec::with_capacity(batch.len());
+            for file in batch {
+                bar.inc(1);
+                match self.read(file) {
+                    Ok(profile) => profiles.extend(self.unless_known(profile, &profiles)?),
+                    Err(error) => {
+                        self.tally.refused += 1;
+                        let line = format!("{}: {error:#}", file.display());
+                        bar.suspend(|| writeln!(io::stderr(), "{line}"))?;
+                    }
+                }
+            }
+            if profiles.is_empty() {
+                continue;
+            }
+            let last = self.written + profiles.len() as u64 - 1;
+            self.writer.write(self.written, last, &profiles).context("write the lake")?;
+            self.written = last + 1;
+            self.tally.imported += profiles.len();
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    /// A file as a profile with its description.
+    fn read(&mut self, file: &Path) -> anyhow::Result<Profile> {
+        let body = std::fs::read(file)?;
+        let mut profile = self.decoder.decode(&body, &files::limits())?;
+        if profile.meta.time_ns == 0 {
+            let modified = std::fs::metadata(file)?.modified()?.duration_since(UNIX_EPOCH)?;
+            profile.meta.time_ns = modified.as_nanos() as i64;
+        }
+        let names: Vec<&str> =
+            profile.meta.sample_types.iter().map(|t| profile.text(t.kind)).collect();
+        let hint = file.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let name = match &self.args.profile {
+            Some(name) => name.clone(),
+            None => kind::name(&names, &hint, &profile.meta.name).to_owned(),
+        };
+        profile.meta.name = name;
+        profile.meta.resource = self.resource.clone();
+        let peer = file.display().to_string();
+        profile.meta.origin = Origin { receiver: "import".into(), peer };
+        Ok(profile)
+    }
+
+    /// The profile, unless the lake or this batch has it.
+    fn unless_known(
+        &mut self,
+        profile: Profile,
+        batch: &[Incoming],
+    ) -> anyhow::Result<Option<Incoming>> {
+        let (id, time_ns) = (profile.id(), profile.meta.time_ns);
+        let first_ns = self.tally.first_ns.get_or_insert(time_ns);
+        *first_ns = time_ns.min(*first_ns);
+        if !self.tally.names.contains(&profile.meta.name) {
+            self.tally.names.push(profile.meta.name.clone());
+        }
+        let known = batch.iter().any(|other| other.profile.id() == id)
+            || self.lake.contains(id, time_ns / 1_000, &Allowance::default())?;
+        if known {
+            self.tally.known += 1;
+            return Ok(None);
+        }
+        Ok(Some(Incoming { profile: Arc::new(profile), ingest_ns: self.ingest_ns }))
+    }
+
+    /// Says what happened, and how to look at it.
+    fn report(&self, root: &Path) -> io::Result<()> {
+        let Tally { imported, known, refused, first_ns, names } = &self.tally;
+        let mut out = io::stdout().lock();
+        write!(out, "{imported} profiles imported")?;
+        if *known > 0 {
+            write!(out, ", {known} were there already")?;
+        }
+        if *refused > 0 {
+            write!(out, ", {refused} refused")?;
+        }
+        writeln!(out)?;
+        let (Some(first_ns), Some(name)) = (first_ns, names.first()) else { return Ok(()) };
+        let from = jiff::Timestamp::from_second(first_ns.div_euclid(1_000_000_000));
+        let from = from.map_or_else(|_| "0".to_owned(), |from| from.to_string());
+        let (lake, service) = (root.display(), &self.args.service);
+        writeln!(out, "profpipe top --lake {lake} --service {service} --type {name} --from {from}")
+    }
+}

@@ -1,0 +1,89 @@
+//! `lake`: the tables themselves.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    path::Path,
+};
+
+use anyhow::Context;
+use clap::Subcommand;
+use lake::{Allowance, Selection, time::TimeRange};
+use pipeline::picture::unit;
+
+use super::{Failure, select::LakeArgs};
+
+/// What can be asked of a lake.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Services, types and hours that are there
+    Ls(LakeArgs),
+}
+
+/// Files and bytes of something.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    files: u64,
+    bytes: u64,
+}
+
+/// `profpipe lake`.
+pub fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Ls(args) => ls(args),
+    }
+}
+
+fn ls(args: &LakeArgs) -> Result<(), Failure> {
+    let (root, lake) = (args.path(), args.open()?);
+    let mut out = io::stdout().lock();
+    let selection = Selection::new(TimeRange::ALL);
+    let (services, notes) = lake.services(&selection, &Allowance::default())?;
+    for service in &services {
+        let at = |us: i64| {
+            let at = jiff::Timestamp::from_second(us.div_euclid(1_000_000));
+            at.map_or_else(|_| us.to_string(), |at| at.to_string())
+        };
+        let (first, last) = (at(service.first_us), at(service.last_us));
+        writeln!(out, "{}  {first} to {last}", service.service)?;
+        for kind in &service.types {
+            let (unit, temporality) = (&kind.unit, kind.temporality.as_str());
+            writeln!(out, "  {kind}  {unit}, {temporality}")?;
+        }
+    }
+    for table in ["samples", "profiles", "functions"] {
+        let mut hours = BTreeMap::new();
+        sizes(&root.join(table), "", &mut hours)?;
+        let total = hours.values().fold(Size::default(), |sum, size| Size {
+            files: sum.files + size.files,
+            bytes: sum.bytes + size.bytes,
+        });
+        let bytes = unit::human(total.bytes as i64, "bytes");
+        writeln!(out, "{table}: {} hours, {} files, {bytes}", hours.len(), total.files)?;
+    }
+    for skipped in &notes.skipped {
+        writeln!(out, "{skipped}")?;
+    }
+    Ok(())
+}
+
+/// Adds up the Parquet files below a directory by the directory that they are in.
+fn sizes(dir: &Path, name: &str, found: &mut BTreeMap<String, Size>) -> anyhow::Result<()> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.with_context(|| format!("list {}", dir.display()))?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let file = entry.file_name().to_string_lossy().into_owned();
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            sizes(&entry.path(), &format!("{name}/{file}"), found)?;
+        } else if kind.is_file() && file.ends_with(".parquet") && !file.starts_with('.') {
+            let size = found.entry(name.to_owned()).or_default();
+            size.files += 1;
+            size.bytes += entry.metadata()?.len();
+        }
+    }
+    Ok(())
+}

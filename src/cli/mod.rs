@@ -1,0 +1,112 @@
+//! The command line: what can be said, and which exit code an end has.
+
+mod import;
+mod lake;
+mod run;
+mod select;
+mod view;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand, error::ErrorKind};
+
+use crate::{config::Problems, data_dir::DataDirError};
+
+/// Continuous profiling: scrape Go services, keep their profiles as Parquet, look at them.
+#[derive(Debug, Parser)]
+#[command(version, about, long_about = None, max_term_width = 100)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the pipeline; without --config, profile profpipe itself
+    Run(run::Args),
+    /// Bring pprof files into the lake
+    Import(import::Args),
+    /// Functions by what they cost, as `go tool pprof -top`
+    Top(view::TopArgs),
+    /// A flame graph as SVG, HTML, folded text or JSON
+    Flame(view::FlameArgs),
+    /// One pprof file out of many profiles, for `go tool pprof`
+    Merge(view::MergeArgs),
+    /// Look at the lake itself
+    #[command(subcommand)]
+    Lake(lake::Command),
+}
+
+/// Why a command ended without success.
+#[derive(Debug)]
+pub enum Failure {
+    /// It failed: exit code 1.
+    Failed(anyhow::Error),
+    /// It was asked for something that cannot be: 2.
+    Usage(anyhow::Error),
+    /// The config is wrong: 2.
+    Config(Problems),
+    /// The data directory cannot be used, or is in use: 3 or 4.
+    DataDir(DataDirError),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Failure {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Failed(_) => 1,
+            Self::Usage(_) | Self::Config(_) => 2,
+            Self::DataDir(DataDirError::Unusable { .. }) => 3,
+            Self::DataDir(DataDirError::InUse { .. }) => 4,
+        }
+    }
+
+    /// Whether nobody reads what is written any more, as after `| head`.
+    fn is_broken_pipe(&self) -> bool {
+        let Self::Failed(error) = self else { return false };
+        let io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
+        io.is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// Runs the command of this process.
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let _ = error.print();
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return ExitCode::from(if asked { 0 } else { 2 });
+        }
+    };
+    let done = match args.command {
+        Command::Run(args) => run::run(args),
+        Command::Import(args) => import::run(args),
+        Command::Top(args) => view::top(&args),
+        Command::Flame(args) => view::flame(&args),
+        Command::Merge(args) => view::merge(&args),
+        Command::Lake(command) => lake::run(&command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            let code = failure.exit_code();
+            let text = match failure {
+                Failure::Failed(error) | Failure::Usage(error) => format!("profpipe: {error:#}"),
+                Failure::Config(problems) => problems.to_string(),
+                Failure::DataDir(error) => format!("profpipe: {error}"),
+            };
+            let _ = writeln!(io::stderr(), "{text}");
+            ExitCode::from(code)
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! `run`: config → pipelines → until a signal → drained.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    time::Duration,
+};
+
+use anyhow::Context;
+use clap::Args as ClapArgs;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::{EnvFilter, fmt};
+
+use super::Failure;
+use crate::{
+    assemble::Process,
+    config::{self, LogLevel, Resolved},
+    data_dir::DataDir,
+};
+
+/// How long everything may take to come to its end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Arguments of `run`.
+#[derive(ClapArgs, Debug)]
+pub struct Args {
+    /// Config file; several are laid over each other
+    #[arg(short, long = "config", value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// A value over those of the files, as exporters::parquet::flush_interval=30s
+    #[arg(long = "set", value_name = "A::B=VALUE")]
+    sets: Vec<String>,
+    /// Directory of spool and lake
+    #[arg(short, long, value_name = "DIR", default_value = "./profpipe-data", env = "PROFPIPE_DATA_DIR")]
+    data_dir: PathBuf,
+    /// Host of the web app
+    #[arg(long, value_name = "HOST")]
+    web_host: Option<String>,
+    /// Port of the web app
+    #[arg(short = 'p', long, value_name = "PORT")]
+    web_port: Option<u16>,
+    /// trace, debug, info, warn or error
+    #[arg(short, long, value_name = "LEVEL")]
+    log_level: Option<LogLevel>,
+}
+
+/// `profpipe run`.
+pub fn run(args: Args) -> Result<(), Failure> {
+    let options = config::Options {
+        files: args.files,
+        sets: args.sets,
+        data_dir: args.data_dir,
+        web_host: args.web_host,
+        web_port: args.web_port,
+        log_level: args.log_level,
+    };
+    let resolved = config::load(&options).map_err(Failure::Config)?;
+    start_log(resolved.log_level)?;
+    for warning in &resolved.warnings {
+        tracing::warn!("{warning}");
+    }
+    let data_dir = DataDir::lock(&options.data_dir).map_err(Failure::DataDir)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
+    let ended = runtime.block_on(until_stopped(&resolved, &data_dir));
+    // Blocking work that hangs must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    Ok(ended?)
+}
+
+fn start_log(level: LogLevel) -> anyhow::Result<()> {
+    let filter = EnvFilter::builder()
+        .with_default_directive(level.as_str().parse().context("read the log level")?)
+        .from_env_lossy();
+    fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+        .with_target(false)
+        .try_init()
+        .map_err(|error| anyhow::anyhow!(error))
+        .context("start the log")
+}
+
+async fn until_stopped(resolved: &Resolved, data_dir: &DataDir) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for signals")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for signals")?;
+    let mut process = Process::start(resolved, data_dir).await?;
+    for url in process.urls() {
+        writeln!(io::stdout(), "profpipe is at {url}").context("write to standard output")?;
+    }
+    let failed = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        error = process.ended() => Some(error),
+    };
+    tracing::info!("stopping");
+    let stopped = process.stop(GRACE).await;
+    match failed {
+        Some(error) => Err(error),
+        None => stopped,
+    }
+}

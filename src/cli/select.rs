@@ -1,0 +1,140 @@
+//! What the commands share that look at profiles: which lake, and what of it.
+
+use std::{
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use clap::Args;
+use lake::{Lake, Selection, TypeSpec, matcher, time};
+use pipeline::picture::Filter;
+
+use super::Failure;
+
+/// Where the lake is.
+#[derive(Args, Clone, Debug)]
+pub struct LakeArgs {
+    /// Data directory; the lake is `lake` in it
+    #[arg(short, long, value_name = "DIR", default_value = "./profpipe-data", env = "PROFPIPE_DATA_DIR")]
+    pub data_dir: PathBuf,
+    /// A lake elsewhere
+    #[arg(long, value_name = "DIR")]
+    pub lake: Option<PathBuf>,
+}
+
+impl LakeArgs {
+    /// The directory of the lake.
+    pub fn path(&self) -> PathBuf {
+        self.lake.clone().unwrap_or_else(|| self.data_dir.join("lake"))
+    }
+
+    /// The lake, which must be there: an empty answer would hide a wrong path.
+    pub fn open(&self) -> Result<Lake, Failure> {
+        let path = self.path();
+        if !path.is_dir() {
+            return Err(Failure::Usage(anyhow::anyhow!(
+                "there is no lake at {}: name one with --lake or --data-dir",
+                path.display()
+            )));
+        }
+        Ok(Lake::open(path))
+    }
+}
+
+/// What of the lake.
+#[derive(Args, Clone, Debug)]
+pub struct SelectArgs {
+    /// Service
+    #[arg(short, long, value_name = "NAME")]
+    pub service: Option<String>,
+    /// Type, as `cpu:cpu` or `heap:inuse_space`; half of it where that is unambiguous
+    #[arg(short = 't', long = "type", value_name = "TYPE")]
+    pub kind: Option<String>,
+    /// The last while, such as 15m, 1h or 7d
+    #[arg(long, value_name = "DURATION", default_value = "1h")]
+    pub since: String,
+    /// Leave out the last while
+    #[arg(long, value_name = "DURATION")]
+    pub until: Option<String>,
+    /// Start: RFC 3339, Unix seconds, or now-2h
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["since", "until"])]
+    pub from: Option<String>,
+    /// End, not included
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["since", "until"])]
+    pub to: Option<String>,
+    /// Everything that is there
+    #[arg(long, conflicts_with_all = ["since", "until", "from", "to"])]
+    pub all: bool,
+    /// Label matchers, as 'pod=~"a.*", zone!="b"'
+    #[arg(short, long, value_name = "MATCHERS", default_value = "")]
+    pub labels: String,
+}
+
+/// Which frames.
+#[derive(Args, Clone, Debug)]
+pub struct FilterArgs {
+    /// Only stacks with a function that matches
+    #[arg(long, value_name = "REGEX", default_value = "")]
+    pub focus: String,
+    /// No stack with a function that matches
+    #[arg(long, value_name = "REGEX", default_value = "")]
+    pub ignore: String,
+    /// Stacks without the functions that match
+    #[arg(long, value_name = "REGEX", default_value = "")]
+    pub hide: String,
+    /// Stacks with nothing but the functions that match
+    #[arg(long, value_name = "REGEX", default_value = "")]
+    pub show: String,
+}
+
+fn usage(error: impl Into<anyhow::Error>) -> Failure {
+    Failure::Usage(error.into())
+}
+
+impl SelectArgs {
+    /// The selection that is meant.
+    pub fn selection(&self) -> Result<Selection, Failure> {
+        let mut selection = Selection::new(self.range()?);
+        selection.service = self.service.clone();
+        selection.spec = self.type_spec()?;
+        selection.matchers = matcher::parse_matchers(&self.labels)
+            .map_err(|error| usage(anyhow::Error::new(error).context("--labels")))?;
+        Ok(selection)
+    }
+
+    /// The type that is meant, if one is named.
+    pub fn type_spec(&self) -> Result<Option<TypeSpec>, Failure> {
+        self.kind.as_deref().map(TypeSpec::parse).transpose().map_err(usage)
+    }
+
+    fn range(&self) -> Result<time::TimeRange, Failure> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now_us = now.map_or(0, |since| since.as_micros() as i64);
+        if self.all {
+            return Ok(time::TimeRange::ALL);
+        }
+        let at = |text: &Option<String>, default| match text {
+            Some(text) => time::parse_time(text, now_us).map_err(usage),
+            None => Ok(default),
+        };
+        let before = |text: &str| time::parse_duration(text).map_err(usage);
+        let from_us = match (&self.from, &self.to) {
+            (None, None) => now_us - before(&self.since)?,
+            (from, _) => at(from, i64::MIN)?,
+        };
+        let until_us = self.until.as_deref().map_or(Ok(0), before)?;
+        let range = time::TimeRange { from_us, to_us: at(&self.to, now_us - until_us)? };
+        match range.is_empty() {
+            true => Err(usage(anyhow::anyhow!("the range ends before it starts"))),
+            false => Ok(range),
+        }
+    }
+}
+
+impl FilterArgs {
+    /// The filter on frames.
+    pub fn filter(&self) -> Result<Filter, Failure> {
+        Filter::new(&self.focus, &self.ignore, &self.hide, &self.show)
+            .map_err(|bad| usage(anyhow::anyhow!("--{}: {}", bad.field, bad.message)))
+    }
+}

@@ -1,0 +1,136 @@
+//! pprof files in place of a lake.
+
+use std::{fmt, path::PathBuf};
+
+use anyhow::Context;
+use lake::{Flame, TypeSpec};
+use pipeline::{
+    codec::pprof::Decoder,
+    limits::Limits,
+    picture::Trie,
+    profile::{Line, Profile},
+};
+use std::sync::Arc;
+
+/// Values by stack, wherever they come from.
+pub struct Stacks {
+    /// The frames.
+    pub trie: Arc<Trie>,
+    /// Own value of each node.
+    pub own: Vec<i64>,
+    /// The unit of the values.
+    pub unit: String,
+    /// What they are of, as `cpu:cpu`.
+    pub kind: String,
+}
+
+impl From<Flame> for Stacks {
+    fn from(flame: Flame) -> Self {
+        let kind = flame.kind.to_string();
+        Self { trie: flame.trie, own: flame.own, unit: flame.kind.unit, kind }
+    }
+}
+
+/// A file is read whole, so it has the limits of a body.
+pub fn limits() -> Limits {
+    Limits { body_bytes_max: 256 << 20, inflated_bytes_max: 1 << 30, ..Limits::default() }
+}
+
+/// Reads pprof files.
+///
+/// # Errors
+/// Naming the first file that is not one, with the reason.
+pub fn read(files: &[PathBuf]) -> anyhow::Result<Vec<Profile>> {
+    let mut decoder = Decoder::default();
+    let mut read = |file: &PathBuf| {
+        let body = std::fs::read(file)?;
+        anyhow::Ok(decoder.decode(&body, &limits())?)
+    };
+    files.iter().map(|file| read(file).with_context(|| file.display().to_string())).collect()
+}
+
+/// Adds one type of all files by stack: that of `spec`, else the one that pprof shows first.
+///
+/// # Errors
+/// As `read`; and where a file does not have the type, or has it in another unit.
+pub fn stacks(files: &[PathBuf], spec: Option<&TypeSpec>) -> anyhow::Result<Stacks> {
+    let (mut trie, mut own) = (Trie::new(), Vec::new());
+    let mut first: Option<(String, String)> = None;
+    for (profile, file) in read(files)?.iter().zip(files) {
+        let column = column(profile, spec).with_context(|| file.display().to_string())?;
+        let sample_type = profile.meta.sample_types[column];
+        let kind = format!("{}:{}", profile.meta.name, profile.text(sample_type.kind));
+        let found = (kind, profile.text(sample_type.unit).to_owned());
+        let first = first.get_or_insert_with(|| found.clone());
+        anyhow::ensure!(
+            *first == found,
+            "{}: has {} in {}, the first file {} in {}",
+            file.display(),
+            found.0,
+            found.1,
+            first.0,
+            first.1
+        );
+        add(profile, column, &mut trie, &mut own);
+    }
+    let (kind, unit) = first.context("there is no file")?;
+    own.resize(trie.len(), 0);
+    Ok(Stacks { trie: Arc::new(trie), own, unit, kind })
+}
+
+fn column(profile: &Profile, spec: Option<&TypeSpec>) -> anyhow::Result<usize> {
+    let named = |name: &str| {
+        profile.meta.sample_types.iter().position(|t| profile.text(t.kind) == name)
+    };
+    let found = match spec {
+        None => Some(profile.default_type()),
+        Some(TypeSpec::Exact(_, sample_type)) => named(sample_type),
+        Some(TypeSpec::Half(half)) => {
+            named(half).or_else(|| (*half == profile.meta.name).then(|| profile.default_type()))
+        }
+    };
+    let types = profile.meta.sample_types.iter();
+    let all: Vec<_> =
+        types.map(|t| format!("{}:{}", profile.meta.name, profile.text(t.kind))).collect();
+    let wanted = spec.map_or_else(String::new, fmt::Display::to_string);
+    found.with_context(|| format!("there is no type `{wanted}`: it has {}", all.join(", ")))
+}
+
+fn add(profile: &Profile, column: usize, trie: &mut Trie, own: &mut Vec<i64>) {
+    let samples = profile.samples();
+    let types = profile.meta.sample_types.len();
+    for (row, values) in samples.values.chunks_exact(types).enumerate() {
+        let mut node = 0;
+        for &index in profile.stacks().get(samples.stacks[row]).iter().rev() {
+            let location = profile.locations()[index as usize];
+            let lines = profile.lines().get(index);
+            for line in lines.iter().rev() {
+                node = frame(profile, line, trie, node);
+            }
+            if lines.is_empty() && (location.address != 0 || location.mapping != u32::MAX) {
+                node = trie.child(node, &profile.unsymbolised(location));
+            }
+        }
+        own.resize(trie.len(), 0);
+        let sum = &mut own[node as usize];
+        *sum = sum.saturating_add(values[column]);
+    }
+}
+
+/// The child for a line; the trie learns where its function is.
+fn frame(profile: &Profile, line: &Line, trie: &mut Trie, parent: u32) -> u32 {
+    let function = profile.functions()[line.function as usize];
+    let name = match profile.text(function.name) {
+        "" => profile.text(function.system_name),
+        name => name,
+    };
+    let node = trie.child(parent, name);
+    if trie.file(trie.name_id(node)).is_empty() && function.file != 0 {
+        let at = if function.start_line > 0 { function.start_line } else { line.line };
+        let file = profile.text(function.file);
+        let file = if at > 0 { format!("{file}:{at}") } else { file.to_owned() };
+        let name = trie.name(node).to_owned();
+        trie.set_file(&name, &file);
+    }
+    node
+}

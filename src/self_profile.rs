@@ -1,0 +1,86 @@
+//! profpipe's own CPU profile, served like that of a Go process, so that it is scraped like any
+//! target.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use axum::{
+    Router,
+    extract::{Query, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use pprof::{ProfilerGuardBuilder, protos::Message};
+use serde::Deserialize;
+use tokio::{net::TcpListener, sync::Mutex};
+use tokio_util::sync::CancellationToken;
+
+/// Samples per second, as in Go.
+const FREQUENCY_HZ: i32 = 100;
+/// The longest window in seconds.
+const SECONDS_MAX: u64 = 300;
+/// Code in which the profiler must not look at the stack: it may hold locks that this takes.
+const BLOCKLIST: [&str; 4] = ["libc", "libgcc", "pthread", "vdso"];
+
+#[derive(Deserialize)]
+struct Window {
+    #[serde(default = "Window::default_seconds")]
+    seconds: u64,
+}
+
+impl Window {
+    fn default_seconds() -> u64 {
+        30
+    }
+}
+
+/// A profile at a time: the timer belongs to the process.
+type Turn = Arc<Mutex<()>>;
+
+/// Takes the port of the endpoint.
+pub async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(listen).await;
+    bound.with_context(|| format!("listen on {listen} for the own profile"))
+}
+
+/// Serves `/debug/pprof/profile` until `stop`.
+pub async fn serve(listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+    let router = Router::new().route("/debug/pprof/profile", get(profile));
+    let router = router.with_state(Turn::default());
+    let serving = axum::serve(listener, router);
+    let served = stop.run_until_cancelled(async { serving.await }).await;
+    served.unwrap_or(Ok(())).context("serve the own profile")
+}
+
+async fn profile(State(turn): State<Turn>, Query(window): Query<Window>) -> Response {
+    let Ok(_turn) = turn.try_lock() else {
+        let message = "Could not enable CPU profiling: cpu profiling already in use\n";
+        return (StatusCode::INTERNAL_SERVER_ERROR, message).into_response();
+    };
+    if !(1..=SECONDS_MAX).contains(&window.seconds) {
+        let message = format!("seconds must be from 1 to {SECONDS_MAX}\n");
+        return (StatusCode::BAD_REQUEST, message).into_response();
+    }
+    let headers = [(header::CONTENT_TYPE, "application/octet-stream")];
+    match take(Duration::from_secs(window.seconds)).await {
+        Ok(bytes) => (headers, bytes).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
+    }
+}
+
+async fn take(window: Duration) -> anyhow::Result<Vec<u8>> {
+    let guard = ProfilerGuardBuilder::default()
+        .frequency(FREQUENCY_HZ)
+        .blocklist(&BLOCKLIST)
+        .build()
+        .context("start the profiler")?;
+    tokio::time::sleep(window).await;
+    // Symbols are looked up here, which may take a while.
+    let encoded = tokio::task::spawn_blocking(move || {
+        let report = guard.report().build().context("end the profiler")?;
+        drop(guard);
+        Ok(report.pprof().context("build the profile")?.encode_to_vec())
+    });
+    encoded.await.context("encode the profile")?
+}
