@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pipeline::reason::Reason;
+use pipeline::reason::{Reason, Refused};
 use tokio::io::AsyncWriteExt;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -91,10 +91,16 @@ async fn each_bad_answer_has_its_reason() {
 #[tokio::test]
 async fn silence_and_slowness_end_in_time() {
     let fake = Fake::start(act).await;
-    for path in ["/silent", "/silent-body", "/drip-head", "/drip-body"] {
+    for (path, detail) in [
+        ("/silent", "no answer within 200ms"),
+        ("/drip-head", "no answer within 200ms"),
+        ("/silent-body", "silent for 200ms in the body"),
+        ("/drip-body", "no whole answer within 400ms"),
+    ] {
         let start = Instant::now();
         let failure = fetch(&format!("{}{path}", fake.address), 400).await.unwrap_err();
-        assert_eq!(failure.refused.reason, Reason::Timeout, "{path}: {}", failure.refused);
+        let want = Refused::new(Reason::Timeout, detail);
+        assert_eq!(failure.refused, want, "{path}");
         assert!(start.elapsed() < Duration::from_secs(2), "{path}");
     }
 }
