@@ -3,6 +3,7 @@
 
 mod commit;
 mod encode;
+mod retention;
 mod rows;
 pub mod schema;
 mod symbols;
@@ -12,5 +13,6 @@ mod write_tests;
 mod writer_id;
 
 pub use commit::StorageError;
+pub use retention::{Removed, Retention};
 pub use write::{Incoming, Options, WriteError, Writer, Written};
 pub use writer_id::WriterId;
