@@ -63,14 +63,14 @@ impl Spec {
         let limits = Limits::default();
         let mut builder = Builder::new(&limits);
         for sample in &self.samples {
+            let mut frames = Vec::new();
             for &(name, file, line) in sample.stack.iter().rev() {
                 let [name, file] = [name, file].map(|text| builder.string(text).unwrap());
                 let function = Function { name, system_name: name, file, start_line: 1 };
                 let function = builder.function(function).unwrap();
                 builder.line(Line { function, line, column: 0 }).unwrap();
                 let location = Location { mapping: NO_MAPPING, address: 0, folded: false };
-                let location = builder.location(location).unwrap();
-                builder.frame(location).unwrap();
+                frames.push(builder.location(location).unwrap());
             }
             for &(key, value) in &sample.labels {
                 let key = builder.string(key).unwrap();
@@ -82,7 +82,7 @@ impl Spec {
                 builder.label(Label { key, value }).unwrap();
             }
             sample.values.iter().for_each(|value| builder.value(*value));
-            builder.sample().unwrap();
+            builder.sample(&frames).unwrap();
         }
         let sample_types = self.types.iter().map(|(kind, unit)| SampleType {
             kind: builder.string(kind).unwrap(),

@@ -46,13 +46,10 @@ fn full() -> Profile {
     let inlined = builder.location(at(mapping, 0x1010)).unwrap();
     let bare = builder.location(at(mapping, 0x1020)).unwrap();
     let empty = builder.location(at(NO_MAPPING, 0)).unwrap();
-    for location in [empty, inlined, bare, empty] {
-        builder.frame(location).unwrap();
-    }
     builder.label(Label { key: tag, value: LabelValue::Text(value) }).unwrap();
     builder.label(Label { key: bytes, value: LabelValue::Number(48, bytes) }).unwrap();
     [100, 20].into_iter().for_each(|value| builder.value(value));
-    builder.sample().unwrap();
+    builder.sample(&[empty, inlined, bare, empty]).unwrap();
     let kind = |kind, temporality| SampleType { kind, unit: bytes, temporality };
     let resource = attributes(&[
         ("service.name", "orders"),
