@@ -146,8 +146,13 @@ fn prepare(
         exporters.push(Sink { id, exporter, settings });
     }
     let name = spec.name.clone();
-    let pipeline =
-        Pipeline { name, receivers, exporters, spool: Arc::clone(&spool), limits: Limits::default() };
+    let pipeline = Pipeline {
+        name,
+        receivers,
+        exporters,
+        spool: Arc::clone(&spool),
+        limits: Limits::default(),
+    };
     Ok((pipeline, spool))
 }
 

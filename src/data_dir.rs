@@ -44,8 +44,13 @@ impl DataDir {
         std::fs::create_dir_all(path).map_err(unusable)?;
         let file = path.join("lock");
         let mut open = OpenOptions::new();
-        let mut lock =
-            open.read(true).write(true).create(true).truncate(false).open(file).map_err(unusable)?;
+        let mut lock = open
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(file)
+            .map_err(unusable)?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {

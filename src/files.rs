@@ -1,6 +1,6 @@
 //! pprof files in place of a lake.
 
-use std::{fmt, path::PathBuf};
+use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context;
 use lake::{Flame, TypeSpec};
@@ -10,7 +10,6 @@ use pipeline::{
     picture::Trie,
     profile::{Line, Profile},
 };
-use std::sync::Arc;
 
 /// Values by stack, wherever they come from.
 pub struct Stacks {
@@ -42,9 +41,9 @@ pub fn limits() -> Limits {
 /// Naming the first file that is not one, with the reason.
 pub fn read(files: &[PathBuf]) -> anyhow::Result<Vec<Profile>> {
     let mut decoder = Decoder::default();
-    let mut read = |file: &PathBuf| {
+    let mut read = |file: &PathBuf| -> anyhow::Result<Profile> {
         let body = std::fs::read(file)?;
-        anyhow::Ok(decoder.decode(&body, &limits())?)
+        Ok(decoder.decode(&body, &limits())?)
     };
     files.iter().map(|file| read(file).with_context(|| file.display().to_string())).collect()
 }
@@ -79,9 +78,8 @@ pub fn stacks(files: &[PathBuf], spec: Option<&TypeSpec>) -> anyhow::Result<Stac
 }
 
 fn column(profile: &Profile, spec: Option<&TypeSpec>) -> anyhow::Result<usize> {
-    let named = |name: &str| {
-        profile.meta.sample_types.iter().position(|t| profile.text(t.kind) == name)
-    };
+    let named =
+        |name: &str| profile.meta.sample_types.iter().position(|t| profile.text(t.kind) == name);
     let found = match spec {
         None => Some(profile.default_type()),
         Some(TypeSpec::Exact(_, sample_type)) => named(sample_type),
@@ -92,7 +90,7 @@ fn column(profile: &Profile, spec: Option<&TypeSpec>) -> anyhow::Result<usize> {
     let types = profile.meta.sample_types.iter();
     let all: Vec<_> =
         types.map(|t| format!("{}:{}", profile.meta.name, profile.text(t.kind))).collect();
-    let wanted = spec.map_or_else(String::new, fmt::Display::to_string);
+    let wanted = spec.map_or_else(String::new, TypeSpec::to_string);
     found.with_context(|| format!("there is no type `{wanted}`: it has {}", all.join(", ")))
 }
 

@@ -165,7 +165,9 @@ type Scraped = fn(&ScrapeCounts) -> u64;
 
 const SCRAPES: &[(&str, &str, &str, Scraped)] = &[
     ("scrape_body", "Bytes of bodies as they came over the wire", "By", |c| c.body_bytes),
-    ("scrape_skipped_ticks", "Ticks at which a scrape was still under way", "", |c| c.skipped_ticks),
+    ("scrape_skipped_ticks", "Ticks at which a scrape was still under way", "", |c| {
+        c.skipped_ticks
+    }),
     ("scrape_adjusted_times", "Profiles whose time was far off", "", |c| c.timestamps_adjusted),
 ];
 

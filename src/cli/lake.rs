@@ -62,7 +62,7 @@ fn ls(args: &LakeArgs) -> Result<(), Failure> {
         writeln!(out, "{table}: {} hours, {} files, {bytes}", hours.len(), total.files)?;
     }
     for skipped in &notes.skipped {
-        writeln!(out, "{skipped}")?;
+        writeln!(out, "skipped {}: {}", skipped.path.display(), skipped.reason)?;
     }
     Ok(())
 }

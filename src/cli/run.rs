@@ -31,7 +31,13 @@ pub struct Args {
     #[arg(long = "set", value_name = "A::B=VALUE")]
     sets: Vec<String>,
     /// Directory of spool and lake
-    #[arg(short, long, value_name = "DIR", default_value = "./profpipe-data", env = "PROFPIPE_DATA_DIR")]
+    #[arg(
+        short,
+        long,
+        value_name = "DIR",
+        default_value = "./profpipe-data",
+        env = "PROFPIPE_DATA_DIR"
+    )]
     data_dir: PathBuf,
     /// Host of the web app
     #[arg(long, value_name = "HOST")]

@@ -15,7 +15,13 @@ use super::Failure;
 #[derive(Args, Clone, Debug)]
 pub struct LakeArgs {
     /// Data directory; the lake is `lake` in it
-    #[arg(short, long, value_name = "DIR", default_value = "./profpipe-data", env = "PROFPIPE_DATA_DIR")]
+    #[arg(
+        short,
+        long,
+        value_name = "DIR",
+        default_value = "./profpipe-data",
+        env = "PROFPIPE_DATA_DIR"
+    )]
     pub data_dir: PathBuf,
     /// A lake elsewhere
     #[arg(long, value_name = "DIR")]

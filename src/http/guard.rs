@@ -48,7 +48,11 @@ fn without_port(host: &str) -> &str {
 }
 
 /// Refuses a request whose Host header names somebody else, or that another site's page sent.
-pub async fn check_host(State(hosts): State<AllowedHosts>, request: Request, next: Next) -> Response {
+pub async fn check_host(
+    State(hosts): State<AllowedHosts>,
+    request: Request,
+    next: Next,
+) -> Response {
     let host = host_of(request.headers()).or_else(|| request.uri().host());
     if !host.is_some_and(|host| hosts.allows(host)) {
         let message = "this name is not served here: set ui.allowed_hosts\n";

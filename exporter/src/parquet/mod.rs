@@ -89,7 +89,8 @@ impl Exporter for Parquet {
             let written = writer.write(first, last, &profiles);
             (writer, written)
         });
-        let (writer, written) = written.await.map_err(|panic| ExportError::Permanent(panic.into()))?;
+        let (writer, written) =
+            written.await.map_err(|panic| ExportError::Permanent(panic.into()))?;
         self.writer = Some(writer);
         self.retain();
         match written {

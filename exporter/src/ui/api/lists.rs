@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
 use lake::{Selection, SeriesOptions, Type, time::TimeRange};
-use pipeline::{
-    picture::pattern,
-    profile::Temporality,
-    target::TargetStatus,
-};
+use pipeline::{picture::pattern, profile::Temporality, target::TargetStatus};
 use serde::Serialize;
 
 use super::{
@@ -92,10 +88,9 @@ pub async fn types(State(ui): State<Ui>, params: Params) -> Result<Json<Types>, 
     params.only(&[])?;
     let selection = params.selection()?;
     let found = ui.ask(move |lake, allowance| Ok(lake.types(&selection, allowance)?.0)).await?;
-    let types = found.into_iter().map(|(kind, default)| ApiType {
-        default: Some(default),
-        ..ApiType::from(kind)
-    });
+    let types = found
+        .into_iter()
+        .map(|(kind, default)| ApiType { default: Some(default), ..ApiType::from(kind) });
     Ok(Json(Types { types: types.collect() }))
 }
 

@@ -55,9 +55,10 @@ impl Params {
     pub fn only(&self, names: &[&str]) -> Result<(), ApiError> {
         const SELECTION: [&str; 10] =
             ["service", "type", "from", "to", "l", "focus", "ignore", "hide", "show", "gauge"];
-        let unknown = self.0.keys().find(|key| {
-            !names.contains(&key.as_str()) && !SELECTION.contains(&key.as_str())
-        });
+        let unknown = self
+            .0
+            .keys()
+            .find(|key| !names.contains(&key.as_str()) && !SELECTION.contains(&key.as_str()));
         match unknown {
             Some(name) => Err(ApiError::bad(name, "is no parameter of this question")),
             None => Ok(()),
