@@ -70,8 +70,7 @@ impl Lake {
     ) -> Result<(Vec<(Type, bool)>, Notes), Error> {
         let ask = Ask::new(self, allowance);
         let types = types(&ask, &filter(selection, true))?;
-        let is_default =
-            |t: &Type| t.sample_type == selection::default_of(&t.profile, &types);
+        let is_default = |t: &Type| t.sample_type == selection::default_of(&t.profile, &types);
         let list = types.keys().map(|t| (t.clone(), is_default(t))).collect();
         Ok((list, ask.notes()))
     }
@@ -188,13 +187,8 @@ fn each_type(
     let (units, temporalities) = (group.texts("unit")?, group.texts("temporality")?);
     let defaults = group.texts("default_type")?;
     let mut seen = std::collections::HashSet::new();
-    let columns = [
-        &profiles.runs[..],
-        &sample_types.runs,
-        &units.runs,
-        &temporalities.runs,
-        &defaults.runs,
-    ];
+    let columns =
+        [&profiles.runs[..], &sample_types.runs, &units.runs, &temporalities.runs, &defaults.runs];
     walk(rows, columns, |_, codes| {
         seen.insert(codes);
     });

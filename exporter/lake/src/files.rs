@@ -164,7 +164,9 @@ fn may_hold(at: &str, range: TimeRange) -> bool {
 /// The directory of a table's hour, below the root.
 pub(crate) fn hour_directory(table: &str, time_us: i64) -> Option<PathBuf> {
     let at = Timestamp::from_microsecond(time_us).ok()?.to_zoned(TimeZone::UTC);
-    Some(Path::new(table).join(format!("date={}", at.date())).join(format!("hour={:02}", at.hour())))
+    Some(
+        Path::new(table).join(format!("date={}", at.date())).join(format!("hour={:02}", at.hour())),
+    )
 }
 
 /// What tells whether a file is still the one it was.

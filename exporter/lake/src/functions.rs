@@ -76,29 +76,31 @@ pub(crate) fn details(
     range: TimeRange,
 ) -> Result<HashMap<String, Vec<(String, Details)>>, Error> {
     type Found = HashMap<String, Vec<(String, Details)>>;
-    let parts = ask.fold(&FUNCTIONS, &Filter::new(range, &[]), Found::new, |found, group, rows| {
-        let (names, builds) = (group.texts("function")?, group.texts("build_id")?);
-        let (systems, files) = (group.texts("system_name")?, group.texts("file")?);
-        let lines = group.int_codes("start_line")?;
-        let columns =
-            [&names.runs[..], &builds.runs, &systems.runs, &files.runs, &lines.runs];
-        walk(rows, columns, |_, [name, build, system, file, line]| {
-            let details = Details {
-                system_name: systems.text(system).to_owned(),
-                file: files.text(file).to_owned(),
-                start_line: lines.int(line),
-            };
-            let of_name = found.entry(names.text(name).to_owned()).or_default();
-            of_name.push((builds.text(build).to_owned(), details));
-        });
-        Ok::<_, Fail>(())
-    })?;
+    let parts =
+        ask.fold(&FUNCTIONS, &Filter::new(range, &[]), Found::new, |found, group, rows| {
+            let (names, builds) = (group.texts("function")?, group.texts("build_id")?);
+            let (systems, files) = (group.texts("system_name")?, group.texts("file")?);
+            let lines = group.int_codes("start_line")?;
+            let columns = [&names.runs[..], &builds.runs, &systems.runs, &files.runs, &lines.runs];
+            walk(rows, columns, |_, [name, build, system, file, line]| {
+                let details = Details {
+                    system_name: systems.text(system).to_owned(),
+                    file: files.text(file).to_owned(),
+                    start_line: lines.int(line),
+                };
+                let of_name = found.entry(names.text(name).to_owned()).or_default();
+                of_name.push((builds.text(build).to_owned(), details));
+            });
+            Ok::<_, Fail>(())
+        })?;
     let mut all = Found::new();
     for (name, details) in parts.into_iter().flatten() {
         all.entry(name).or_default().extend(details);
     }
     for details in all.values_mut() {
-        details.sort_by(|a, b| (&a.0, &a.1.file, a.1.start_line).cmp(&(&b.0, &b.1.file, b.1.start_line)));
+        details.sort_by(|a, b| {
+            (&a.0, &a.1.file, a.1.start_line).cmp(&(&b.0, &b.1.file, b.1.start_line))
+        });
         details.dedup();
     }
     Ok(all)

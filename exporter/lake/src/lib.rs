@@ -9,11 +9,15 @@ mod files;
 mod functions;
 mod group;
 mod lake;
+mod listing;
 pub mod matcher;
 mod pages;
 mod scan;
+#[cfg(test)]
+mod scan_tests;
 pub mod schema;
 mod selection;
+mod series;
 pub mod time;
 mod tries;
 
@@ -22,5 +26,7 @@ pub use catalog::{Label, Service};
 pub use error::{Empty, Error};
 pub use files::Skipped;
 pub use lake::Lake;
+pub use listing::ProfileEntry;
 pub use scan::{Flame, Gauge, Notes};
 pub use selection::{Selection, Type, TypeSpec};
+pub use series::{Line, OTHER, Series, SeriesOptions};

@@ -94,7 +94,9 @@ pub fn parse_time(text: &str, now_us: i64) -> Result<i64, TimeError> {
         };
     }
     let numeric = |b: u8| b.is_ascii_digit() || b == b'.' || b == b'-' || b == b'+';
-    if text.bytes().all(numeric) && let Ok(seconds) = text.parse::<f64>() {
+    if text.bytes().all(numeric)
+        && let Ok(seconds) = text.parse::<f64>()
+    {
         let us = seconds * SECOND_US as f64;
         let whole = SignedDuration::from_micros(us.round() as i64);
         return match Timestamp::from_duration(whole) {

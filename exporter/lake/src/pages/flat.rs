@@ -221,12 +221,7 @@ fn weave(
 }
 
 /// Appends the values of a dictionary-encoded page.
-fn spread(
-    dict: &[i64],
-    body: &[u8],
-    present: usize,
-    out: &mut Vec<i64>,
-) -> Result<(), PageError> {
+fn spread(dict: &[i64], body: &[u8], present: usize, out: &mut Vec<i64>) -> Result<(), PageError> {
     let (width, body) = index(body, present)?;
     let mut known = true;
     hybrid(body, width, present, |code, n| {

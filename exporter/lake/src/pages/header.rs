@@ -154,8 +154,7 @@ mod tests {
             0x15, 0x06, 0x1c, 0x18, 0x02, b'a', b'b', 0x61, 0x00, 0x00, 0x00, 0xff,
         ];
         let mut at = 0;
-        let want =
-            Header { kind: 0, raw_bytes: 100, stored_bytes: 50, values: 7, encoding: 8 };
+        let want = Header { kind: 0, raw_bytes: 100, stored_bytes: 50, values: 7, encoding: 8 };
         assert_eq!(read(&bytes, &mut at).unwrap(), want);
         assert_eq!(at, bytes.len() - 1);
         for end in 0..at {

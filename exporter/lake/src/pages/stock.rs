@@ -10,9 +10,7 @@ use arrow::{
 };
 use parquet::arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder};
 
-use super::{
-    Codes, Dict, Ints, NULL, PageError, Run, Sets, Texts, map::Interner, push_run,
-};
+use super::{Codes, Dict, Ints, NULL, PageError, Run, Sets, Texts, map::Interner, push_run};
 
 /// Rows that are decoded at a time.
 const BATCH_ROWS: usize = 1 << 14;

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use pipeline::{
-    picture::Trie,
-    profile::Temporality,
-};
+use pipeline::{picture::Trie, profile::Temporality};
 
 use crate::{
     Lake,
@@ -179,7 +176,9 @@ fn own(
     question: &Question,
     gauge: Gauge,
 ) -> Result<Vec<i64>, Error> {
-    if question.adds() { sums(ask, shared, question) } else {
+    if question.adds() {
+        sums(ask, shared, question)
+    } else {
         gauge::weighted(ask, question, gauge, |weights| {
             let (own, orphans) = means(ask, shared, question, weights)?;
             Ok((gauge::rounded(&own), orphans))

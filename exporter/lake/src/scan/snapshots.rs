@@ -296,14 +296,13 @@ fn instances(
     rows: &Rows,
     mut id: impl FnMut(Name) -> u32,
 ) -> Result<Vec<Run>, PageError> {
-    let columns =
-        [group.texts("service")?, group.texts("namespace")?, group.texts("instance")?];
+    let columns = [group.texts("service")?, group.texts("namespace")?, group.texts("instance")?];
     let mut known: HashMap<[u32; 3], u32> = HashMap::new();
     let runs = std::array::from_fn::<_, 3, _>(|i| &columns[i].runs[..]);
     Ok(filled(group, rows, runs, |codes| {
-        *known.entry(codes).or_insert_with(|| {
-            id(std::array::from_fn(|i| columns[i].text(codes[i]).to_owned()))
-        })
+        *known
+            .entry(codes)
+            .or_insert_with(|| id(std::array::from_fn(|i| columns[i].text(codes[i]).to_owned())))
     }))
 }
 
