@@ -1,1 +1,70 @@
-//! Under construction.
+//! What takes profiles out of profpipe, one folder for each exporter.
+
+use std::path::PathBuf;
+
+use lake::WriterId;
+use pipeline::{component::Exporter, settings::Settings};
+use serde::{Deserialize, Deserializer, de};
+
+pub mod debug;
+pub mod parquet;
+pub mod ui;
+
+/// The types of exporters, as config files name them.
+pub const KINDS: &[&str] = &["debug", "parquet", "ui"];
+
+/// The config of one exporter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Config {
+    /// Writes what passes by to the log.
+    Debug(debug::Config),
+    /// Writes a lake.
+    Parquet(parquet::Config),
+    /// Shows a lake.
+    Ui(ui::Config),
+}
+
+impl Config {
+    /// Reads the config of an exporter of the type `kind`, one of [`KINDS`].
+    pub fn parse<'de, D: Deserializer<'de>>(kind: &str, de: D) -> Result<Self, D::Error> {
+        match kind {
+            "debug" => Deserialize::deserialize(de).map(Self::Debug),
+            "parquet" => Deserialize::deserialize(de).map(Self::Parquet),
+            "ui" => Deserialize::deserialize(de).map(Self::Ui),
+            _ => Err(de::Error::unknown_variant(kind, KINDS)),
+        }
+    }
+
+    /// What cannot work, as pairs of a field and a message.
+    pub fn check(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Debug(config) => config.settings().check(),
+            Self::Parquet(config) => config.check(),
+            Self::Ui(config) => config.check(),
+        }
+    }
+
+    /// How the engine treats this exporter; nothing where it takes no profiles.
+    pub fn settings(&self) -> Option<Settings> {
+        match self {
+            Self::Debug(config) => Some(config.settings()),
+            Self::Parquet(config) => Some(config.settings()),
+            Self::Ui(_) => None,
+        }
+    }
+}
+
+/// Makes the exporter `id` out of its config; `ui` takes no profiles and is not made here.
+///
+/// # Errors
+/// Where a lake cannot be opened.
+pub fn build(id: &str, config: &Config, writer: &WriterId) -> anyhow::Result<Box<dyn Exporter>> {
+    Ok(match config {
+        Config::Debug(config) => Box::new(debug::Debug::new(config)),
+        Config::Parquet(config) => {
+            let root = config.path.clone().unwrap_or_else(|| PathBuf::from("lake"));
+            Box::new(parquet::Parquet::open(root, config, writer.clone())?)
+        }
+        Config::Ui(_) => anyhow::bail!("{id} shows a lake and takes no profiles"),
+    })
+}

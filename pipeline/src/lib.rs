@@ -5,11 +5,16 @@
 
 pub mod codec;
 pub mod component;
+pub mod engine;
 pub mod limits;
 pub mod picture;
 pub mod profile;
 pub mod quantity;
 pub mod reason;
 pub mod receipt;
+pub mod settings;
 pub mod spool;
+pub mod storage;
 pub mod target;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

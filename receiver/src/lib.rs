@@ -1,1 +1,80 @@
-//! Under construction.
+//! What brings profiles in. Adding a receiver is one folder, one variant and one arm for each
+//! `match` here; nothing outside of this crate changes.
+
+pub mod pprof;
+
+use pipeline::{component::Receiver, target::TargetBoard};
+use serde::{Deserialize, Deserializer, de::Error};
+
+/// The types of receivers, as configs name them.
+pub const KINDS: &[&str] = &["pprof"];
+
+/// The config of one receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Config {
+    /// Scrapes `/debug/pprof` of Go processes.
+    Pprof(pprof::Config),
+}
+
+/// What all receivers share with the pages and with `/metrics`. Cloning gives the same ones.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    /// How targets are doing.
+    pub board: TargetBoard,
+    /// Counts of all scrapes.
+    pub scrapes: pprof::ScrapeMetrics,
+}
+
+impl Config {
+    /// Reads the config of a receiver of type `kind`, one of [`KINDS`]. Nothing at all
+    /// (`pprof:`) means the defaults.
+    pub fn parse<'de, D: Deserializer<'de>>(kind: &str, de: D) -> Result<Self, D::Error> {
+        match kind {
+            "pprof" => {
+                Option::deserialize(de).map(|config| Self::Pprof(config.unwrap_or_default()))
+            }
+            _ => Err(D::Error::unknown_variant(kind, KINDS)),
+        }
+    }
+
+    /// Everything that is wrong with it, each with the path of its key below the receiver.
+    pub fn check(&self) -> Vec<pprof::Problem> {
+        match self {
+            Self::Pprof(config) => config.check(),
+        }
+    }
+}
+
+/// Makes the receiver `id` (`type[/name]`) out of its config. Fails if the config does not check
+/// or HTTP cannot be set up.
+pub fn build(id: &str, config: &Config, context: &Context) -> anyhow::Result<Box<dyn Receiver>> {
+    if let Some((path, message)) = config.check().first() {
+        anyhow::bail!("receiver {id}: {path}: {message}");
+    }
+    match config {
+        Config::Pprof(config) => Ok(Box::new(pprof::Pprof::fixed(id, config, context)?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn configs_are_read_by_type_and_built() {
+        let defaults = Config::parse("pprof", Value::Null).unwrap();
+        assert_eq!(defaults, Config::Pprof(pprof::Config::default()));
+        let config = Config::parse("pprof", json!({"interval": "30s"})).unwrap();
+        assert!(
+            config.check().is_empty() && build("pprof/x", &config, &Context::default()).is_ok()
+        );
+        let config = Config::parse("pprof", json!({"interval": "0"})).unwrap();
+        let error = build("pprof/x", &config, &Context::default()).err().unwrap();
+        assert_eq!(error.to_string(), "receiver pprof/x: interval: must be 1s or more");
+        let error = Config::parse("prof", Value::Null).unwrap_err();
+        assert!(error.to_string().contains("unknown variant `prof`, expected `pprof`"));
+        assert!(Config::parse("pprof", json!({"unknown": 1})).is_err());
+    }
+}

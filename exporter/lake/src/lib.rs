@@ -4,6 +4,8 @@
 mod allowance;
 mod cache;
 mod catalog;
+mod commit;
+mod encode;
 mod error;
 mod files;
 mod functions;
@@ -12,21 +14,32 @@ mod lake;
 mod listing;
 pub mod matcher;
 mod pages;
+mod retention;
+mod rows;
 mod scan;
 #[cfg(test)]
 mod scan_tests;
 pub mod schema;
 mod selection;
 mod series;
+mod symbols;
 pub mod time;
 mod tries;
+mod write;
+#[cfg(test)]
+mod write_tests;
+mod writer_id;
 
 pub use allowance::Allowance;
 pub use catalog::{Label, Service};
+pub use commit::StorageError;
 pub use error::{Empty, Error};
 pub use files::Skipped;
 pub use lake::Lake;
 pub use listing::ProfileEntry;
+pub use retention::{Removed, Retention};
 pub use scan::{Flame, Gauge, Notes};
 pub use selection::{Selection, Type, TypeSpec};
 pub use series::{Line, OTHER, Series, SeriesOptions};
+pub use write::{Incoming, Options, WriteError, Writer, Written};
+pub use writer_id::WriterId;

@@ -1,4 +1,9 @@
 //! Bytes to profiles and back. All bytes from outside are read by our own counting readers, so that
 //! limits act before memory is taken.
 
+mod inflate;
 pub mod pprof;
+pub mod record;
+#[cfg(test)]
+mod samples;
+mod wire;

@@ -1,5 +1,5 @@
-//! Colours of frames: whose code it is, or how it changed. The same as in the web app: all in OKLCH,
-//! so that equal lightness looks equal and text can be read on every frame.
+//! Colours of frames: whose code it is, or how it changed. The same as in the web app: all in
+//! OKLCH, so that equal lightness looks equal and text can be read on every frame.
 
 use super::symbol::{Family, family, package};
 

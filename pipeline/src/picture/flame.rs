@@ -38,9 +38,9 @@ impl Default for FlameOptions {
     }
 }
 
-/// Columns, one entry per frame, depth-first; siblings by size, then name; a placeholder last. With
-/// a `root`, the frames above it come first, one per level, each with its whole total. As JSON it is
-/// the answer of `/api/v1/flame`.
+/// Columns, one entry per frame, depth-first; siblings by size, then name; a placeholder last.
+/// With a `root`, the frames above it come first, one per level, each with its whole total. As
+/// JSON it is the answer of `/api/v1/flame`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Flame {
     /// The unit of all values.
@@ -436,6 +436,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
         #[test]
         fn values_and_frames_are_conserved(lines in stacks(), base in stacks(), width in 1u32..40) {
             let mut trie = unfold(&lines).0;

@@ -1,4 +1,4 @@
-//! Folded text: a line per stack, `root;…;leaf value`, as stackcollapse and flamegraph.pl have it.
+//! Folded text: a line per stack, `root;…;leaf value`, as stackcollapse writes it.
 
 use super::escape::visible;
 use super::tree::Tree;

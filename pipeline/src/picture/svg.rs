@@ -303,10 +303,19 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn deep_stacks_draw() {
+        let (trie, own) = unfold(&(vec!["f"; 100_000].join(";") + " 1\n"));
+        let f = flame(&Tree::new(&trie, "count", own), &FlameOptions::default()).unwrap();
+        let svg = draw(&f, &Drawing::default());
+        assert_eq!(svg.matches("<g class").count(), f.level.len());
+        assert!(svg.contains("1 in total · 50000 frames + 50001 too narrow"), "{}", &svg[..900]);
+    }
+
+    #[test]
     fn labels_fit() {
         let forms = ["net/http.(*conn).serve", "http.(*conn).serve", "serve"].map(String::from);
         for (chars, want) in
-            [(30, "net/http.(*conn).serve"), (20, "http.(*conn).serve"), (5, "serve"), (4, "ser…")]
+            [(30, "net/http.(*conn).serve"), (20, "http.(*conn).serve"), (5, "serve"), (3, "se…")]
         {
             assert_eq!(fit(&forms, f64::from(chars) * CHAR), want);
         }

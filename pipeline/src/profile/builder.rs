@@ -60,15 +60,23 @@ impl Builder {
     }
 
     /// Makes room for what is about to come.
-    pub fn reserve(&mut self, strings: (usize, usize), locations: usize, samples: usize) {
-        if self.strings.len() == 1 {
-            self.strings = Strings::with_capacity(strings.0, strings.1);
-        }
+    pub fn reserve(&mut self, locations: usize, samples: usize) {
         self.locations.reserve(locations);
         self.lines.reserve(locations, locations);
         self.stacks.reserve(samples, samples * 16);
         self.samples.stacks.reserve(samples);
         self.samples.label_sets.reserve(samples);
+    }
+
+    /// Takes a whole table of strings, before anything refers to one.
+    pub fn strings(&mut self, strings: Strings) -> Result<(), Refused> {
+        if strings.len() > self.limits.strings_max {
+            let detail = format!("more than {} strings", self.limits.strings_max);
+            return Err(Refused::new(Reason::CountLimit, detail));
+        }
+        debug_assert!(self.strings.len() == 1 && self.functions.is_empty());
+        self.strings = strings;
+        Ok(())
     }
 
     /// Adds a string and returns its index; the empty string is always 0.
@@ -133,14 +141,6 @@ impl Builder {
         Ok(self.locations.len() as u32 - 1)
     }
 
-    /// Adds the next frame of the next sample's stack, leaf first.
-    #[inline]
-    pub fn frame(&mut self, location: u32) -> Result<(), Refused> {
-        known(location, self.locations.len(), "location")?;
-        self.stacks.push(location);
-        Ok(())
-    }
-
     /// Adds a label of the next sample.
     pub fn label(&mut self, label: Label) -> Result<(), Refused> {
         below(
@@ -170,22 +170,25 @@ impl Builder {
         self.samples.values.len()
     }
 
-    /// Ends a sample: the frames, labels and values since the last one are its own. That it has as
-    /// many values as there are types is checked by `finish`, which knows the types.
-    pub fn sample(&mut self) -> Result<(), Refused> {
-        let samples = self.samples.stacks.len();
-        below(samples, self.limits.samples_max, "samples")?;
-        let frames = self.stacks.open().len();
-        if frames > self.limits.frames_per_stack_max {
-            let detail =
-                format!("more than {} frames in a stack", self.limits.frames_per_stack_max);
+    /// Adds a sample with its frames as location indexes, leaf first; the labels and values added
+    /// since the last sample are its own. That it has as many values as there are types is checked
+    /// by `finish`, which knows the types.
+    pub fn sample(&mut self, frames: &[u32]) -> Result<(), Refused> {
+        below(self.samples.stacks.len(), self.limits.samples_max, "samples")?;
+        let limits = &self.limits;
+        if frames.len() > limits.frames_per_stack_max {
+            let detail = format!("more than {} frames in a stack", limits.frames_per_stack_max);
             return Err(Refused::new(Reason::CountLimit, detail));
         }
-        if self.stacks.items_len() > self.limits.frames_max {
-            let detail = format!("more than {} frames in all stacks", self.limits.frames_max);
+        if self.stacks.items_len() + frames.len() > limits.frames_max {
+            let detail = format!("more than {} frames in all stacks", limits.frames_max);
             return Err(Refused::new(Reason::CountLimit, detail));
         }
-        self.samples.stacks.push(self.stacks.close());
+        let highest = frames.iter().copied().max();
+        if highest.is_some_and(|highest| highest as usize >= self.locations.len()) {
+            return Err(Refused::new(Reason::BadReference, "a location of a sample is not there"));
+        }
+        self.samples.stacks.push(self.stacks.add(frames));
         let set = if self.label_sets.open().is_empty() { 0 } else { self.label_sets.close() };
         self.samples.label_sets.push(set);
         Ok(())
@@ -259,9 +262,8 @@ mod tests {
         builder.line(Line { function, line: 7, column: 0 }).unwrap();
         let location = Location { mapping: NO_MAPPING, address: 0, folded: false };
         let location = builder.location(location).unwrap();
-        builder.frame(location).unwrap();
         builder.value(10);
-        builder.sample().unwrap();
+        builder.sample(&[location]).unwrap();
         let profile = builder.finish(meta).unwrap();
         let line = profile.lines().get(profile.stacks().get(0)[0])[0];
         let function = profile.functions()[line.function as usize];
@@ -280,13 +282,13 @@ mod tests {
         assert_eq!(reason(builder.function(function)), Reason::BadReference);
         let location = Location { mapping: 0, address: 0, folded: false };
         assert_eq!(reason(builder.location(location)), Reason::BadReference);
-        assert_eq!(builder.frame(0).unwrap_err().reason, Reason::BadReference);
         let line = Line { function: 0, line: 1, column: 1 };
         assert_eq!(builder.line(line).unwrap_err().reason, Reason::CountLimit);
         builder.string("last").unwrap();
         assert_eq!(reason(builder.string("one too many")), Reason::CountLimit);
-        builder.sample().unwrap();
-        assert_eq!(builder.sample().unwrap_err().reason, Reason::CountLimit);
+        assert_eq!(builder.sample(&[0]).unwrap_err().reason, Reason::CountLimit);
+        builder.sample(&[]).unwrap();
+        assert_eq!(builder.sample(&[]).unwrap_err().reason, Reason::CountLimit);
         assert_eq!(builder.finish(meta).unwrap_err().reason, Reason::Malformed);
     }
 

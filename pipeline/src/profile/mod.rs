@@ -9,6 +9,7 @@
 mod attributes;
 mod builder;
 pub mod kind;
+mod merge;
 mod table;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use std::fmt;
 pub use attributes::{Attributes, Origin};
 pub use builder::Builder;
 pub use kind::Temporality;
+pub use merge::merge;
 pub use table::{Lists, Strings};
 
 /// The reference of a location that belongs to no mapping.
@@ -82,7 +84,7 @@ pub struct SampleType {
 }
 
 /// A file that was mapped into the process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Mapping {
     /// First address.
     pub start: u64,
@@ -99,7 +101,7 @@ pub struct Mapping {
 }
 
 /// A function, known by its name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Function {
     /// String index of the name for people.
     pub name: u32,
@@ -113,7 +115,7 @@ pub struct Function {
 
 /// A place in the program. Its lines, innermost inlined call first, are the list of the same
 /// index in [`Profile::lines`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Location {
     /// Index of the mapping, or [`NO_MAPPING`].
     pub mapping: u32,
@@ -124,7 +126,7 @@ pub struct Location {
 }
 
 /// A function at a line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Line {
     /// Index of the function.
     pub function: u32,
@@ -135,7 +137,7 @@ pub struct Line {
 }
 
 /// One label of a sample. A key may occur more than once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Label {
     /// String index of the key.
     pub key: u32,
@@ -144,7 +146,7 @@ pub struct Label {
 }
 
 /// The value of a label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LabelValue {
     /// String index of a text.
     Text(u32),

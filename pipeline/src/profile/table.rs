@@ -15,13 +15,6 @@ impl Default for Strings {
 }
 
 impl Strings {
-    /// An empty table with room for `entries` strings of `bytes` bytes together.
-    pub fn with_capacity(entries: usize, bytes: usize) -> Self {
-        let mut ends = Vec::with_capacity(entries.max(1));
-        ends.push(0);
-        Self { bytes: String::with_capacity(bytes), ends }
-    }
-
     /// A table from its parts: all bytes behind each other, and where each entry ends. `None` if
     /// the ends do not rise, pass the bytes, split a character, or the first entry is not empty.
     pub fn from_parts(bytes: String, ends: Vec<u32>) -> Option<Self> {
@@ -106,6 +99,15 @@ impl<T> Lists<T> {
     pub fn close(&mut self) -> u32 {
         self.ends.push(self.items.len() as u32);
         self.ends.len() as u32 - 1
+    }
+
+    /// Adds a whole list and returns its index.
+    pub fn add(&mut self, list: &[T]) -> u32
+    where
+        T: Copy,
+    {
+        self.items.extend_from_slice(list);
+        self.close()
     }
 
     /// The list with this index.

@@ -1,1 +1,167 @@
-//! The durable queue between receivers and exporters: immutable segments on disk, a cursor per exporter.
+//! The durable queue between receivers and exporters: immutable segments on disk, a cursor per
+//! exporter.
+//!
+//! [`Spool::append`] returns only when its records would survive a power cut; each exporter reads
+//! them through its own [`Reader`] and accounts for every one. All calls block: async code makes
+//! them on blocking threads. README.md has the format and what is promised.
+
+mod append;
+mod ballast;
+mod clock;
+mod collect;
+mod config;
+mod cursor;
+mod error;
+mod exporters;
+mod names;
+mod reader;
+mod recover;
+mod ring;
+mod segment;
+mod slots;
+mod stats;
+mod wire;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+pub use clock::{Clock, steady_clock};
+pub use config::{FreeFloor, FullPolicy, SpoolConfig};
+pub use cursor::{DropReason, Outcome, Totals};
+pub use error::SpoolError;
+pub use reader::Reader;
+pub use segment::Record;
+pub use stats::{Rejected, SpoolStats};
+
+use append::Writer;
+use ballast::Ballast;
+use cursor::Cursor;
+use ring::Ring;
+use segment::{Frame, Segment};
+use slots::SlotFile;
+
+use crate::storage::Storage;
+
+/// The spool of one pipeline, shared by its receivers and exporters.
+///
+/// Where several locks are held they are taken in the order of the fields; `state` is never held
+/// during a call to the disk.
+pub struct Spool {
+    disk: Arc<dyn Storage>,
+    dir: PathBuf,
+    config: SpoolConfig,
+    clock: Clock,
+    head: watch::Sender<u64>,
+    writer: Mutex<Writer>,
+    dead: Mutex<BTreeMap<String, Ring>>,
+    corrupt: Mutex<Ring>,
+    meta: Mutex<Meta>,
+    ballast: Mutex<Ballast>,
+    state: Mutex<State>,
+}
+
+/// What readers and writer share.
+#[derive(Default)]
+struct State {
+    /// Whole segments on disk, oldest first; where numbers are missing, records were lost.
+    segments: VecDeque<Frame>,
+    /// Sum of the segments' sizes.
+    bytes: u64,
+    /// The number of the next record.
+    head: u64,
+    exporters: BTreeMap<String, Exporter>,
+    /// The last account of exporters removed since the spool was opened.
+    removed: BTreeMap<String, Totals>,
+    /// Readers given out so far.
+    readers: u64,
+    /// The segment appended last: readers that keep up never touch the disk.
+    fresh: Option<Arc<Segment>>,
+    /// Why the disk refuses to keep data, while it does.
+    failure: Option<String>,
+    rejected: Vec<Rejected>,
+    corrupt_files: u64,
+}
+
+struct Exporter {
+    cursor: Cursor,
+    /// Taken before `state`, never while `state` is held.
+    file: Arc<Mutex<SlotFile>>,
+}
+
+/// The number that must not be given again even when no segment is left to show it.
+struct Meta {
+    file: SlotFile,
+    next: u64,
+}
+
+impl Spool {
+    /// The number of the next record, as it moves: what an idle exporter waits on.
+    pub fn watch_head(&self) -> watch::Receiver<u64> {
+        self.head.subscribe()
+    }
+
+    /// Whether the disk keeps what it is given; a part of readiness. [`Self::tend`] tries again.
+    pub fn is_writable(&self) -> bool {
+        lock(&self.state).failure.is_none()
+    }
+
+    /// The limits in force.
+    pub fn config(&self) -> &SpoolConfig {
+        &self.config
+    }
+
+    /// The spool's own time, in milliseconds since 1970: what records are stamped with.
+    pub fn now_unix_ms(&self) -> u64 {
+        (self.clock)()
+    }
+
+    fn segment_path(&self, frame: &Frame) -> PathBuf {
+        self.dir.join(names::segment(&frame.records))
+    }
+
+    /// Makes sure that all numbers below `next` stay given.
+    fn keep_numbers(&self, next: u64) -> Result<(), SpoolError> {
+        let mut meta = lock(&self.meta);
+        if meta.next < next {
+            self.with_ballast(|| meta.file.save(&next.to_le_bytes()))?;
+            meta.next = next;
+        }
+        Ok(())
+    }
+
+    /// Runs `work`, and once more with the ballast's room if the disk is full.
+    fn with_ballast(
+        &self,
+        mut work: impl FnMut() -> Result<(), SpoolError>,
+    ) -> Result<(), SpoolError> {
+        match work() {
+            Err(error) if error.is_disk_full() && lock(&self.ballast).release() => work(),
+            other => other,
+        }
+    }
+}
+
+fn cursors_dir(dir: &Path) -> PathBuf {
+    dir.join("cursors")
+}
+
+fn corrupt_dir(dir: &Path) -> PathBuf {
+    dir.join("corrupt")
+}
+
+fn dead_dir(dir: &Path) -> PathBuf {
+    dir.join("dead")
+}
+
+/// A panic elsewhere leaves our data whole: every change under a lock is complete in itself.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
+mod tests;

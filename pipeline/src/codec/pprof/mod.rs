@@ -1,14 +1,18 @@
-//! The pprof format: protobuf, gzip or zstd around it.
+//! The pprof format: the protobuf message of
+//! <https://github.com/google/pprof/blob/main/proto/profile.proto>, with gzip or zstd around it.
+//!
+//! A profile is read in two passes: the first notes where each message is and counts them against
+//! the limits, the second reads tables in the order of their dependencies, because writers put
+//! samples before what they refer to.
 
-use crate::{
-    limits::Limits,
-    profile::Profile,
-    reason::{Reason, Refused},
-};
+mod decode;
+mod encode;
+mod ids;
+mod scan;
+mod sniff;
+mod tables;
+#[cfg(test)]
+mod tests;
 
-/// Reads a profile from the body that a process or a file gives: gzip of any number of members,
-/// zstd, or plain protobuf. `meta.name`, temporalities and default type are set from the content;
-/// resource and origin are left empty.
-pub fn decode(body: &[u8], _limits: &Limits) -> Result<Profile, Refused> {
-    Err(Refused::new(Reason::EmptyProfile, format!("{} bytes", body.len())))
-}
+pub use decode::{Decoder, decode};
+pub use encode::{encode, encode_raw};

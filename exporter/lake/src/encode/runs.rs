@@ -1,0 +1,93 @@
+//! A column as runs of equal codes. Rows are sorted, so most columns are a few runs, and the work
+//! on them is per run and not per row.
+
+/// The code that stands for null.
+pub const NULL: u32 = u32::MAX;
+
+/// Codes of consecutive rows as (code, rows) pairs; neighbours differ.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Runs(Vec<(u32, u32)>);
+
+impl Runs {
+    /// All rows with one code.
+    pub fn constant(code: u32, rows: u32) -> Self {
+        let mut runs = Self::default();
+        runs.push(code, rows);
+        runs
+    }
+
+    /// Appends `rows` rows with the same code.
+    #[inline]
+    pub fn push(&mut self, code: u32, rows: u32) {
+        match self.0.last_mut() {
+            Some((last, have)) if *last == code => *have += rows,
+            _ if rows > 0 => self.0.push((code, rows)),
+            _ => {}
+        }
+    }
+
+    /// The pairs in order.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.0.iter().copied()
+    }
+
+    /// Number of runs.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Number of rows of all runs.
+    pub fn rows(&self) -> usize {
+        self.0.iter().map(|run| run.1 as usize).sum()
+    }
+
+    /// Number of rows that are null.
+    pub fn nulls(&self) -> usize {
+        self.0.iter().filter(|run| run.0 == NULL).map(|run| run.1 as usize).sum()
+    }
+
+    /// Cuts into pieces of at most `rows_max` rows.
+    pub fn cut(&self, rows_max: usize) -> Vec<Self> {
+        let (mut pieces, mut piece, mut room) = (Vec::new(), Self::default(), rows_max as u32);
+        for &(code, mut rows) in &self.0 {
+            while rows > 0 {
+                let part = rows.min(room);
+                piece.push(code, part);
+                rows -= part;
+                room -= part;
+                if room == 0 {
+                    pieces.push(std::mem::take(&mut piece));
+                    room = rows_max as u32;
+                }
+            }
+        }
+        if piece.len() > 0 {
+            pieces.push(piece);
+        }
+        pieces
+    }
+}
+
+impl FromIterator<u32> for Runs {
+    fn from_iter<I: IntoIterator<Item = u32>>(codes: I) -> Self {
+        let mut runs = Self::default();
+        codes.into_iter().for_each(|code| runs.push(code, 1));
+        runs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joined_and_cut() {
+        let runs: Runs = [1, 1, 1, NULL, NULL, 2].into_iter().collect();
+        assert_eq!((runs.len(), runs.rows(), runs.nulls()), (3, 6, 2));
+        let pieces = runs.cut(4);
+        assert_eq!(pieces[0].iter().collect::<Vec<_>>(), [(1, 3), (NULL, 1)]);
+        assert_eq!(pieces[1].iter().collect::<Vec<_>>(), [(NULL, 1), (2, 1)]);
+        assert_eq!((pieces.len(), Runs::default().cut(4).len()), (2, 0));
+        assert_eq!(Runs::constant(7, 0), Runs::default());
+    }
+}

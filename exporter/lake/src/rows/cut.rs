@@ -1,0 +1,94 @@
+//! Where a file is cut into row groups: before a dictionary outgrows its page, and at a service
+//! boundary once there are many rows.
+
+use std::ops::Range;
+
+use super::{Row, sort::Sorted};
+use crate::symbols::Symbols;
+
+/// Bytes of one dictionary page, at most; beyond it readers lose what makes them quick.
+pub const DICTIONARY_BYTES_MAX: usize = 16 << 20;
+/// Rows of a row group, at most.
+const ROWS_MAX: usize = 1 << 20;
+/// Rows from which on a new service begins a new row group.
+const ROWS_AT_SERVICE: usize = 128 << 10;
+
+/// Dictionary entries that a row group has, and their bytes on the page.
+struct Seen {
+    /// The last row group that had the entry.
+    in_group: Vec<u32>,
+    bytes: usize,
+}
+
+/// An entry and its bytes on the page.
+type Entry = (u32, usize);
+
+impl Seen {
+    fn new(entries: usize) -> Self {
+        Self { in_group: vec![0; entries], bytes: 0 }
+    }
+
+    /// Bytes that an entry would add to the row group.
+    fn cost(&self, (entry, bytes): Entry, group: u32) -> usize {
+        if self.in_group[entry as usize] == group { 0 } else { bytes }
+    }
+
+    fn add(&mut self, entry: Entry, group: u32) {
+        self.bytes += self.cost(entry, group);
+        self.in_group[entry.0 as usize] = group;
+    }
+}
+
+/// Ranges of rows, one per row group. `files_bytes` is the length of a stack's `stack_files`.
+pub fn row_groups(
+    symbols: &Symbols,
+    sorted: &Sorted,
+    files_bytes: impl Fn(u32) -> usize,
+) -> Vec<Range<usize>> {
+    let entries = |row: &Row| -> [Entry; 4] {
+        let stack = symbols.stack_at(row.stack);
+        let text = |id| symbols.strings.get(id).len() + 4;
+        let (trace, span) = symbols.link(row.labels);
+        // Keys are few. Values that sets share are counted for each: rather one cut too many.
+        let labels: usize = symbols.pairs(row.labels).map(|(_, value)| text(value)).sum();
+        [
+            (stack.folded, symbols.folded.get(stack.folded).len() + 4),
+            (stack.lines, symbols.lines.get(stack.lines).len() + 4),
+            (row.stack, files_bytes(row.stack) + 4),
+            (row.labels, labels + text(trace) + text(span)),
+        ]
+    };
+    let service = |row: &Row| sorted.services[sorted.group[row.series as usize] as usize];
+    let counts = [symbols.folded.len(), symbols.lines.len(), symbols.stacks_len()];
+    let [folded, lines, files] = counts.map(Seen::new);
+    let mut seen = [folded, lines, files, Seen::new(symbols.sets_len())];
+    let (mut ranges, mut start, mut group) = (Vec::new(), 0, 1);
+    for (at, row) in sorted.rows.iter().enumerate() {
+        let before = at.checked_sub(1).map(|before| &sorted.rows[before]);
+        let changed = before.is_none_or(|b| (b.stack, b.labels) != (row.stack, row.labels));
+        let mut new = if changed { Some(entries(row)) } else { None };
+        let rows = at - start;
+        let full = new
+            .iter()
+            .flatten()
+            .zip(&seen)
+            .any(|(entry, seen)| seen.bytes + seen.cost(*entry, group) > DICTIONARY_BYTES_MAX);
+        let enough = rows >= ROWS_AT_SERVICE && before.is_some_and(|b| service(b) != service(row));
+        if rows > 0 && (full || enough || rows >= ROWS_MAX) {
+            ranges.push(start..at);
+            (start, group) = (at, group + 1);
+            seen.iter_mut().for_each(|seen| seen.bytes = 0);
+        }
+        if at == start {
+            // The first row of a group brings its entries, whether they changed or not.
+            new = Some(entries(row));
+        }
+        for (entry, seen) in new.iter().flatten().zip(&mut seen) {
+            seen.add(*entry, group);
+        }
+    }
+    if start < sorted.rows.len() {
+        ranges.push(start..sorted.rows.len());
+    }
+    ranges
+}

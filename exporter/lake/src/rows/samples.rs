@@ -1,0 +1,247 @@
+//! The table `samples`: columns of the sorted rows. What follows from the stack or the series costs
+//! work per run, not per row.
+
+use std::ops::Range;
+
+use super::{Batch, Functions, Row, Series, Window, cut, profiles, sort::Sorted};
+use crate::{
+    encode::{ColumnData, Dict, IntCoder, NULL, Numbers, Runs, Scratch, TextCoder},
+    schema::{SAMPLES, samples as column},
+    symbols::{Stack, Symbols},
+};
+
+/// The rows of a batch in the order of the file.
+pub struct SampleRows<'a> {
+    symbols: &'a Symbols,
+    batch: &'a Batch,
+    sorted: Sorted,
+    /// `stack_files` by stack id, where any stack has it.
+    files: Option<Vec<Option<String>>>,
+}
+
+impl<'a> SampleRows<'a> {
+    /// Sorts the rows of a batch.
+    pub fn new(symbols: &'a mut Symbols, batch: &'a Batch, functions: &Functions) -> Self {
+        let sorted = Sorted::new(symbols, batch);
+        let files = functions.stack_files(symbols, sorted.rows.iter().map(|row| row.stack));
+        Self { symbols, batch, sorted, files }
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.sorted.rows.len()
+    }
+
+    /// The row groups of the file.
+    pub fn groups(&self) -> impl Iterator<Item = Group<'_>> {
+        let files = self.files.as_ref();
+        let text = |stack: u32| files.and_then(|files| files[stack as usize].as_deref());
+        let bytes = move |stack| text(stack).map_or(0, str::len);
+        let ranges = cut::row_groups(self.symbols, &self.sorted, bytes);
+        ranges.into_iter().map(|range| Group::new(self, range))
+    }
+}
+
+/// One row group.
+pub struct Group<'a> {
+    all: &'a SampleRows<'a>,
+    rows: &'a [Row],
+    /// Runs of groups, series, stacks and label sets.
+    groups: Runs,
+    series: Runs,
+    stacks: Runs,
+    labels: Runs,
+}
+
+impl<'a> Group<'a> {
+    fn new(all: &'a SampleRows<'a>, range: Range<usize>) -> Self {
+        let rows = &all.sorted.rows[range];
+        Self {
+            all,
+            rows,
+            groups: rows.iter().map(|row| all.sorted.group[row.series as usize]).collect(),
+            series: rows.iter().map(|row| row.series).collect(),
+            stacks: rows.iter().map(|row| row.stack).collect(),
+            labels: rows.iter().map(|row| row.labels).collect(),
+        }
+    }
+
+    fn series(&self, series: u32) -> &Series {
+        &self.all.batch.series[series as usize]
+    }
+
+    fn window(&self, series: u32) -> &Window {
+        &self.all.batch.windows[self.series(series).window as usize]
+    }
+
+    /// A column of the row group.
+    pub fn column(&self, index: usize, scratch: &mut Scratch) -> ColumnData {
+        match index {
+            column::TIME => self.series_int(|series| Some(self.window(series).time_us)),
+            column::DURATION_NS => self.series_int(|series| Some(self.window(series).duration_ns)),
+            column::PERIOD => {
+                self.series_int(|series| Some(self.window(series).period).filter(|p| *p != 0))
+            }
+            column::VALUE => self.numbers(None, self.rows.iter().map(|row| row.value)),
+            column::COUNT => {
+                let counted = |series: u32| self.series(series).counted;
+                let code = |series| if counted(series) { 1 } else { NULL };
+                let defined = self.by_series(code);
+                let rows = self.rows.iter().filter(|row| counted(row.series));
+                self.numbers(Some(defined), rows.map(|row| row.count))
+            }
+            column::FUNCTION | column::FILE => {
+                let leaf = index == column::FUNCTION;
+                let id = |stack: &Stack| if leaf { stack.function } else { stack.file };
+                let mut coder = TextCoder::new(scratch, self.all.symbols.strings.len());
+                let runs = self.by_stack(|stack| match id(stack) {
+                    0 if !leaf => NULL,
+                    id => coder.code(id, || self.all.symbols.strings.get(id)),
+                });
+                ColumnData::Coded(coder.finish(), runs)
+            }
+            column::STACK => {
+                let texts = &self.all.symbols.folded;
+                let mut coder = TextCoder::new(scratch, texts.len());
+                let code = |stack: &Stack| coder.code(stack.folded, || texts.get(stack.folded));
+                let runs = self.by_stack(code);
+                ColumnData::Coded(coder.finish(), runs)
+            }
+            column::STACK_LINES => {
+                let texts = &self.all.symbols.lines;
+                let mut coder = TextCoder::new(scratch, texts.len());
+                let runs =
+                    self.by_stack(|stack| coder.code(stack.lines, || texts.get(stack.lines)));
+                ColumnData::Coded(coder.finish(), runs)
+            }
+            column::STACK_FILES => self.stack_files(scratch),
+            column::STACK_ID => {
+                let mut coder = IntCoder::default();
+                let runs = self.by_stack(|stack| coder.code(stack.id));
+                ColumnData::Coded(coder.finish(), runs)
+            }
+            column::LABELS => {
+                ColumnData::Map(profiles::sets(self.all.symbols, &self.labels, scratch))
+            }
+            column::RESOURCE => {
+                let runs = self.by_series(|series| self.window(series).resource);
+                ColumnData::Map(profiles::sets(self.all.symbols, &runs, scratch))
+            }
+            column::TRACE_ID => self.link(scratch, |link| link.0),
+            column::SPAN_ID => self.link(scratch, |link| link.1),
+            column::PROFILE_ID => self.profile_id(),
+            _ => self.series_text(index, scratch),
+        }
+    }
+
+    /// Codes of a column that follows from the series. Most are constant within a group of series,
+    /// and then need no look at the rows at all.
+    fn by_series(&self, mut code: impl FnMut(u32) -> u32) -> Runs {
+        let sorted = &self.all.sorted;
+        let mut of_series = vec![NULL; sorted.series.len()];
+        let mut of_group = vec![None; sorted.services.len()];
+        let mut constant = true;
+        for &series in &sorted.series {
+            let group = sorted.group[series as usize] as usize;
+            let code = code(series);
+            of_series[series as usize] = code;
+            constant &= *of_group[group].get_or_insert(code) == code;
+        }
+        let mut runs = Runs::default();
+        if constant {
+            let code = |group: u32| of_group[group as usize].unwrap_or(NULL);
+            self.groups.iter().for_each(|(group, rows)| runs.push(code(group), rows));
+        } else {
+            let code = |series: u32| of_series[series as usize];
+            self.series.iter().for_each(|(series, rows)| runs.push(code(series), rows));
+        }
+        runs
+    }
+
+    fn by_stack(&self, mut code: impl FnMut(&Stack) -> u32) -> Runs {
+        let mut runs = Runs::default();
+        for (stack, rows) in self.stacks.iter() {
+            runs.push(code(self.all.symbols.stack_at(stack)), rows);
+        }
+        runs
+    }
+
+    fn series_int(&self, value: impl Fn(u32) -> Option<i64>) -> ColumnData {
+        let mut coder = IntCoder::default();
+        let runs = self.by_series(|series| value(series).map_or(NULL, |value| coder.code(value)));
+        ColumnData::Coded(coder.finish(), runs)
+    }
+
+    fn series_text(&self, index: usize, scratch: &mut Scratch) -> ColumnData {
+        let id = |series: u32| {
+            let (kind, window) = (&self.series(series).kind, self.window(series));
+            match index {
+                column::SERVICE => window.target[0],
+                column::SERVICE_VERSION => window.target[1],
+                column::NAMESPACE => window.target[2],
+                column::INSTANCE => window.target[3],
+                column::HOST => window.target[4],
+                column::PROFILE => window.profile,
+                column::SAMPLE_TYPE => kind.name,
+                column::UNIT => kind.unit,
+                column::TEMPORALITY => kind.temporality,
+                _ => window.build_id,
+            }
+        };
+        let (nullable, symbols) = (SAMPLES.columns[index].nullable, self.all.symbols);
+        let mut coder = TextCoder::new(scratch, symbols.strings.len());
+        let runs = self.by_series(|series| match id(series) {
+            0 if nullable => NULL,
+            id => coder.code(id, || symbols.strings.get(id)),
+        });
+        ColumnData::Coded(coder.finish(), runs)
+    }
+
+    fn profile_id(&self) -> ColumnData {
+        let mut dict = Dict::default();
+        let mut codes = vec![NULL; self.all.batch.windows.len()];
+        let runs = self.by_series(|series| {
+            let code = &mut codes[self.series(series).window as usize];
+            if *code == NULL {
+                *code = dict.push_text(&format!("{:032x}", self.window(series).id));
+            }
+            *code
+        });
+        ColumnData::Coded(dict, runs)
+    }
+
+    fn stack_files(&self, scratch: &mut Scratch) -> ColumnData {
+        let Some(files) = &self.all.files else {
+            return ColumnData::Coded(
+                Dict::default(),
+                Runs::constant(NULL, self.rows.len() as u32),
+            );
+        };
+        let mut coder = TextCoder::new(scratch, files.len());
+        let mut runs = Runs::default();
+        for (stack, rows) in self.stacks.iter() {
+            let text = files[stack as usize].as_deref();
+            runs.push(text.map_or(NULL, |text| coder.code(stack, || text)), rows);
+        }
+        ColumnData::Coded(coder.finish(), runs)
+    }
+
+    fn link(&self, scratch: &mut Scratch, of: impl Fn((u32, u32)) -> u32) -> ColumnData {
+        let symbols = self.all.symbols;
+        let mut coder = TextCoder::new(scratch, symbols.strings.len());
+        let mut runs = Runs::default();
+        for (set, rows) in self.labels.iter() {
+            let code = match of(symbols.link(set)) {
+                0 => NULL,
+                id => coder.code(id, || symbols.strings.get(id)),
+            };
+            runs.push(code, rows);
+        }
+        ColumnData::Coded(coder.finish(), runs)
+    }
+
+    fn numbers(&self, defined: Option<Runs>, values: impl Iterator<Item = i64>) -> ColumnData {
+        let groups = self.groups.iter().map(|group| group.1).collect();
+        ColumnData::Numbers(Numbers { values: values.collect(), defined, groups })
+    }
+}

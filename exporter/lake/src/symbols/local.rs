@@ -1,0 +1,148 @@
+//! From the indexes of one profile to the ids of all.
+
+use pipeline::profile::{LabelValue, Profile};
+
+use super::{Symbols, pair};
+
+/// The labels that stand in columns of their own.
+const TRACE_ID: &str = "trace_id";
+const SPAN_ID: &str = "span_id";
+/// Go's numeric label on heap samples.
+const BYTES: &str = "bytes";
+
+/// Longest text of several values of one key; without a limit a few long ones could be joined in
+/// many ways.
+const JOINED_BYTES_MAX: usize = 1 << 10;
+
+/// No id: a location without address and lines, or a set that was not asked for yet.
+const NONE: u32 = u32::MAX;
+
+/// Ids by index of a profile's own tables; kept from profile to profile for its space.
+#[derive(Default)]
+pub struct Local {
+    strings: Vec<u32>,
+    functions: Vec<u32>,
+    locations: Vec<u32>,
+    sets: Vec<u32>,
+    words: Vec<u64>,
+    longest: usize,
+    most_lines: usize,
+}
+
+impl Local {
+    /// Gives an id to every string, function and location of a profile.
+    pub fn load(&mut self, symbols: &mut Symbols, profile: &Profile) {
+        self.strings.clear();
+        self.longest = 0;
+        for text in profile.strings().iter() {
+            self.longest = self.longest.max(text.len());
+            self.strings.push(symbols.strings.intern(text));
+        }
+        self.functions.clear();
+        for function in profile.functions() {
+            let [name, system_name, file] = [function.name, function.system_name, function.file]
+                .map(|index| self.strings[index as usize]);
+            let start_line = u32::try_from(function.start_line.max(0)).unwrap_or(u32::MAX);
+            self.functions.push(symbols.function(name, system_name, file, start_line));
+        }
+        self.locations.clear();
+        self.most_lines = 1;
+        for (location, lines) in profile.locations().iter().zip(profile.lines().iter()) {
+            self.words.clear();
+            self.most_lines = self.most_lines.max(lines.len());
+            let frames = lines
+                .iter()
+                .map(|line| Symbols::frame(self.functions[line.function as usize], line.line));
+            self.words.extend(frames);
+            if lines.is_empty() {
+                if location.address == 0 {
+                    self.locations.push(NONE);
+                    continue;
+                }
+                let name = symbols.strings.intern(&profile.unsymbolised(*location));
+                self.words.push(Symbols::frame(symbols.function(name, 0, 0, 0), 0));
+            }
+            self.locations.push(symbols.location(&self.words));
+        }
+        self.sets.clear();
+        self.sets.resize(profile.label_sets().len(), NONE);
+        self.sets[0] = 0;
+    }
+
+    /// The id of a string.
+    #[inline]
+    pub fn string(&self, index: u32) -> u32 {
+        self.strings[index as usize]
+    }
+
+    /// The functions of the profile by id.
+    pub fn functions(&self) -> &[u32] {
+        &self.functions
+    }
+
+    /// Bytes that no location's names pass, separators included.
+    pub fn location_bytes_bound(&self) -> usize {
+        // A name that is made of a mapping has up to 20 bytes more than its path.
+        (self.longest + 20).saturating_mul(self.most_lines)
+    }
+
+    /// The locations of the profile by id.
+    pub fn locations(&self) -> impl Iterator<Item = u32> {
+        self.locations.iter().copied().filter(|location| *location != NONE)
+    }
+
+    /// Appends the ids of a stack's locations; those without address and lines are left out.
+    #[inline]
+    pub fn push_stack(&self, stack: &[u32], out: &mut Vec<u32>) {
+        let start = out.len();
+        out.extend(stack.iter().map(|location| self.locations[*location as usize]));
+        if out[start..].contains(&NONE) {
+            out.retain(|id| *id != NONE);
+        }
+    }
+
+    /// The id of a label set. Numbers become decimal text; several values of a key are joined by
+    /// `,` in their order.
+    pub fn set(&mut self, symbols: &mut Symbols, profile: &Profile, set: u32, bytes: bool) -> u32 {
+        if self.sets[set as usize] == NONE {
+            self.sets[set as usize] = self.new_set(symbols, profile, set, bytes);
+        }
+        self.sets[set as usize]
+    }
+
+    fn new_set(&mut self, symbols: &mut Symbols, profile: &Profile, set: u32, bytes: bool) -> u32 {
+        let mut labels: Vec<(&str, String)> = Vec::new();
+        for label in profile.label_sets().get(set) {
+            let key = profile.text(label.key);
+            let value = match label.value {
+                LabelValue::Text(text) => profile.text(text).to_string(),
+                LabelValue::Number(..) if key == BYTES && !bytes => continue,
+                LabelValue::Number(number, _) => number.to_string(),
+            };
+            labels.push((key, value));
+        }
+        labels.sort_by(|a, b| a.0.cmp(b.0));
+        labels.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same && kept.1.len() < JOINED_BYTES_MAX {
+                kept.1.push(',');
+                kept.1.push_str(&next.1);
+                kept.1.truncate(kept.1.floor_char_boundary(JOINED_BYTES_MAX));
+            }
+            same
+        });
+        self.words.clear();
+        let (mut trace, mut span) = (0, 0);
+        for (key, value) in labels {
+            let id = symbols.strings.intern(&value);
+            match key {
+                // An empty one is no link.
+                TRACE_ID => trace = id,
+                SPAN_ID => span = id,
+                _ => self.words.push(pair(symbols.strings.intern(key), id)),
+            }
+        }
+        self.words.insert(0, pair(trace, span));
+        symbols.set(&self.words)
+    }
+}

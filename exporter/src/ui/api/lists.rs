@@ -1,0 +1,253 @@
+//! What there is: services, types, labels, values over time, single profiles, targets.
+
+use std::collections::BTreeMap;
+
+use axum::{Json, extract::State};
+use lake::{Selection, SeriesOptions, Type, time::TimeRange};
+use pipeline::{
+    picture::pattern,
+    profile::Temporality,
+    target::TargetStatus,
+};
+use serde::Serialize;
+
+use super::{
+    super::Ui,
+    error::ApiError,
+    params::{Params, now_us},
+};
+
+/// Profiles that are listed where nothing is said, and at most.
+const PROFILES: u64 = 100;
+const PROFILES_MAX: u64 = 1_000;
+/// The longest step of a series in seconds.
+const STEP_S_MAX: u64 = 86_400;
+
+/// Microseconds to the seconds of the API.
+fn seconds(us: i64) -> f64 {
+    us as f64 / 1e6
+}
+
+/// A type as the API names it.
+#[derive(Serialize)]
+pub struct ApiType {
+    #[serde(rename = "type")]
+    name: String,
+    unit: String,
+    temporality: Temporality,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default: Option<bool>,
+}
+
+impl From<Type> for ApiType {
+    fn from(kind: Type) -> Self {
+        let name = kind.to_string();
+        Self { name, unit: kind.unit, temporality: kind.temporality, default: None }
+    }
+}
+
+/// The answer of `/api/v1/services`.
+#[derive(Serialize)]
+pub struct Services {
+    now: f64,
+    services: Vec<Service>,
+}
+
+#[derive(Serialize)]
+struct Service {
+    service: String,
+    module: String,
+    types: Vec<ApiType>,
+    first: f64,
+    last: f64,
+}
+
+/// `/api/v1/services`: of all time, unless a range is given.
+pub async fn services(State(ui): State<Ui>, params: Params) -> Result<Json<Services>, ApiError> {
+    params.only(&[])?;
+    let ranged = params.get("from").is_some() || params.get("to").is_some();
+    let mut selection = params.selection()?;
+    if !ranged {
+        selection.range = TimeRange::ALL;
+    }
+    let found = ui.ask(move |lake, allowance| Ok(lake.services(&selection, allowance)?.0)).await?;
+    let services = found.into_iter().map(|service| Service {
+        service: service.service,
+        module: String::new(),
+        types: service.types.into_iter().map(ApiType::from).collect(),
+        first: seconds(service.first_us),
+        last: seconds(service.last_us),
+    });
+    Ok(Json(Services { now: seconds(now_us()), services: services.collect() }))
+}
+
+/// The answer of `/api/v1/types`.
+#[derive(Serialize)]
+pub struct Types {
+    types: Vec<ApiType>,
+}
+
+/// `/api/v1/types`.
+pub async fn types(State(ui): State<Ui>, params: Params) -> Result<Json<Types>, ApiError> {
+    params.only(&[])?;
+    let selection = params.selection()?;
+    let found = ui.ask(move |lake, allowance| Ok(lake.types(&selection, allowance)?.0)).await?;
+    let types = found.into_iter().map(|(kind, default)| ApiType {
+        default: Some(default),
+        ..ApiType::from(kind)
+    });
+    Ok(Json(Types { types: types.collect() }))
+}
+
+/// The answer of `/api/v1/labels`.
+#[derive(Serialize)]
+pub struct Labels {
+    labels: Vec<Label>,
+}
+
+#[derive(Serialize)]
+struct Label {
+    name: String,
+    values: Vec<String>,
+    more: usize,
+}
+
+/// `/api/v1/labels`.
+pub async fn labels(State(ui): State<Ui>, params: Params) -> Result<Json<Labels>, ApiError> {
+    params.only(&[])?;
+    let selection = params.selection()?;
+    let found = ui.ask(move |lake, allowance| Ok(lake.labels(&selection, allowance)?.0)).await?;
+    let labels = found.into_iter().map(|label| Label {
+        name: label.name,
+        values: label.values,
+        more: label.more,
+    });
+    Ok(Json(Labels { labels: labels.collect() }))
+}
+
+/// The answer of `/api/v1/series`.
+#[derive(Serialize)]
+pub struct Series {
+    unit: String,
+    temporality: Temporality,
+    step: f64,
+    t: Vec<f64>,
+    series: Vec<Line>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    labels: BTreeMap<String, String>,
+    v: Vec<Option<f64>>,
+}
+
+/// `/api/v1/series`.
+pub async fn series(State(ui): State<Ui>, params: Params) -> Result<Json<Series>, ApiError> {
+    params.only(&["by", "step"])?;
+    let selection = params.selection()?;
+    let by = params.get("by").map(str::to_owned);
+    let step = params.number("step", 0..=STEP_S_MAX, 0)?;
+    let step_us = (step > 0).then_some(step as i64 * 1_000_000);
+    let accept = stack_filter(&params)?;
+    let label = by.clone();
+    let found = ui.ask(move |lake, allowance| {
+        let accept = accept.as_ref().map(|accept| accept as &(dyn Fn(&str) -> bool + Sync));
+        let options = SeriesOptions { by: by.as_deref(), step_us, stacks: accept };
+        Ok(lake.series(&selection, options, allowance)?)
+    });
+    let found = found.await?;
+    let lines = found.lines.into_iter().map(|line| Line {
+        labels: label.iter().map(|label| (label.clone(), line.label.clone())).collect(),
+        v: line.values,
+    });
+    Ok(Json(Series {
+        unit: found.kind.unit,
+        temporality: found.kind.temporality,
+        step: seconds(found.step_us),
+        t: found.times_us.into_iter().map(seconds).collect(),
+        series: lines.collect(),
+    }))
+}
+
+/// What `focus` and `ignore` leave of stacks; nothing where neither is set.
+fn stack_filter(
+    params: &Params,
+) -> Result<Option<impl Fn(&str) -> bool + Send + Sync + 'static>, ApiError> {
+    let focus = pattern("focus", params.get("focus").unwrap_or_default())?;
+    let ignore = pattern("ignore", params.get("ignore").unwrap_or_default())?;
+    if focus.is_none() && ignore.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(move |stack: &str| {
+        let any = |regex: &regex::Regex| stack.split(';').any(|frame| regex.is_match(frame));
+        focus.as_ref().is_none_or(any) && !ignore.as_ref().is_some_and(any)
+    }))
+}
+
+/// The answer of `/api/v1/profiles`.
+#[derive(Serialize)]
+pub struct Profiles {
+    profiles: Vec<Entry>,
+    more: bool,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    id: String,
+    time: f64,
+    duration: f64,
+    service: String,
+    instance: String,
+    profile: String,
+    types: Vec<Total>,
+    samples: i64,
+}
+
+#[derive(Serialize)]
+struct Total {
+    #[serde(rename = "type")]
+    name: String,
+    unit: String,
+    total: i64,
+}
+
+/// `/api/v1/profiles`.
+pub async fn profiles(State(ui): State<Ui>, params: Params) -> Result<Json<Profiles>, ApiError> {
+    params.only(&["n", "before"])?;
+    let mut selection: Selection = params.selection()?;
+    let n = params.number("n", 1..=PROFILES_MAX, PROFILES)? as usize;
+    if let Some(before) = params.get("before") {
+        let before = lake::time::parse_time(before, now_us())
+            .map_err(|error| ApiError::bad("before", error.to_string()))?;
+        selection.range.to_us = selection.range.to_us.min(before);
+    }
+    let found = ui.ask(move |lake, allowance| Ok(lake.profiles(&selection, n, allowance)?));
+    let (found, more, _) = found.await?;
+    let profiles = found.into_iter().map(|entry| Entry {
+        id: entry.id,
+        time: seconds(entry.time_us),
+        duration: entry.duration_ns as f64 / 1e9,
+        service: entry.service,
+        instance: entry.instance,
+        profile: entry.profile,
+        types: entry
+            .types
+            .into_iter()
+            .map(|(name, unit, total)| Total { name, unit, total })
+            .collect(),
+        samples: entry.samples,
+    });
+    Ok(Json(Profiles { profiles: profiles.collect(), more }))
+}
+
+/// The answer of `/api/v1/targets`.
+#[derive(Serialize)]
+pub struct Targets {
+    now: f64,
+    targets: Vec<TargetStatus>,
+}
+
+/// `/api/v1/targets`.
+pub async fn targets(State(ui): State<Ui>) -> Json<Targets> {
+    Json(Targets { now: seconds(now_us()), targets: ui.targets.snapshot() })
+}

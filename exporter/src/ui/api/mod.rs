@@ -1,0 +1,57 @@
+//! `/api/v1` as docs/http.md has it. Every answer comes from the lake, on a blocking thread, within
+//! an allowance of time and memory.
+
+mod download;
+mod error;
+mod lists;
+mod params;
+mod pictures;
+
+use std::time::{Duration, Instant};
+
+use axum::{Router, http::Uri, routing::get};
+use lake::{Allowance, Lake};
+
+use self::error::ApiError;
+use super::Ui;
+
+/// How long one question may take.
+const TIME_MAX: Duration = Duration::from_secs(10);
+/// How long one may wait for its turn.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// The router of the API.
+pub fn router(ui: Ui) -> Router {
+    Router::new()
+        .route("/services", get(lists::services))
+        .route("/types", get(lists::types))
+        .route("/labels", get(lists::labels))
+        .route("/series", get(lists::series))
+        .route("/profiles", get(lists::profiles))
+        .route("/targets", get(lists::targets))
+        .route("/flame", get(pictures::flame))
+        .route("/top", get(pictures::top))
+        .route("/diff", get(pictures::diff))
+        .route("/pprof", get(download::pprof))
+        .fallback(async |uri: Uri| ApiError::NotFound(format!("there is no {}", uri.path())))
+        .with_state(ui)
+}
+
+impl Ui {
+    /// Asks the lake on a blocking thread, when it is this question's turn.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Lake, &Allowance) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let _waits = self.waiting.clone().try_acquire_owned().map_err(|_| ApiError::Busy)?;
+        let turn = tokio::time::timeout(WAIT_MAX, self.questions.clone().acquire_owned()).await;
+        let turn = turn.ok().and_then(Result::ok).ok_or(ApiError::Busy)?;
+        let lake = self.lake.clone();
+        let answer = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            let deadline = Some(Instant::now() + TIME_MAX);
+            question(&lake, &Allowance { deadline, ..Allowance::default() })
+        });
+        answer.await.unwrap_or_else(|_| Err(ApiError::Internal))
+    }
+}

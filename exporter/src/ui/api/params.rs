@@ -1,0 +1,141 @@
+//! Query parameters to questions. Each error names its parameter.
+
+use std::{
+    collections::BTreeMap,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use axum::{
+    extract::{FromRequestParts, Query},
+    http::request::Parts,
+};
+use lake::{Gauge, Selection, TypeSpec, matcher, time};
+use pipeline::picture::{Filter, FlameOptions, WIDTH_MAX, parse_path, pattern};
+
+use super::error::ApiError;
+
+/// The longest range of one question.
+const RANGE_US_MAX: i64 = 400 * 86_400 * 1_000_000;
+/// Where a range starts if nothing is said.
+const FROM: &str = "now-1h";
+
+/// The parameters of one request. A parameter without a value counts as not there.
+pub struct Params(BTreeMap<String, String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Params {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let query = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+        let Query(pairs) = query.map_err(|error| ApiError::bad("", error.to_string()))?;
+        let mut params = BTreeMap::new();
+        for (name, value) in pairs {
+            if params.insert(name.clone(), value).is_some() {
+                return Err(ApiError::bad(name, "is there twice"));
+            }
+        }
+        Ok(Self(params))
+    }
+}
+
+/// Now, in microseconds since 1970.
+pub fn now_us() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |since| since.as_micros() as i64)
+}
+
+impl Params {
+    /// The value of a parameter.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Refuses parameters that this question does not take, so that a typing error is no answer to
+    /// another question.
+    pub fn only(&self, names: &[&str]) -> Result<(), ApiError> {
+        const SELECTION: [&str; 10] =
+            ["service", "type", "from", "to", "l", "focus", "ignore", "hide", "show", "gauge"];
+        let unknown = self.0.keys().find(|key| {
+            !names.contains(&key.as_str()) && !SELECTION.contains(&key.as_str())
+        });
+        match unknown {
+            Some(name) => Err(ApiError::bad(name, "is no parameter of this question")),
+            None => Ok(()),
+        }
+    }
+
+    /// What the question is about.
+    pub fn selection(&self) -> Result<Selection, ApiError> {
+        self.selection_of(["from", "to", "l"], FROM)
+    }
+
+    /// What it is compared to; times and labels are its own, the rest is shared.
+    pub fn base(&self) -> Result<Selection, ApiError> {
+        self.selection_of(["base_from", "base_to", "base_l"], "now-2h")
+    }
+
+    fn selection_of(
+        &self,
+        [from_name, to_name, l_name]: [&'static str; 3],
+        from: &str,
+    ) -> Result<Selection, ApiError> {
+        let now = now_us();
+        let at = |name: &'static str, default: &str| {
+            time::parse_time(self.get(name).unwrap_or(default), now)
+                .map_err(|error| ApiError::bad(name, error.to_string()))
+        };
+        let (from_us, to_us) = (at(from_name, from)?, at(to_name, "now")?);
+        if from_us >= to_us {
+            return Err(ApiError::bad(from_name, format!("must be before `{to_name}`")));
+        }
+        if to_us.saturating_sub(from_us) > RANGE_US_MAX {
+            return Err(ApiError::bad(from_name, "the range is longer than 400 days"));
+        }
+        let mut selection = Selection::new(time::TimeRange { from_us, to_us });
+        selection.service = self.get("service").map(str::to_owned);
+        selection.spec = self.get("type").map(TypeSpec::parse).transpose()?;
+        let labels = self.get(l_name).or_else(|| self.get("l")).unwrap_or_default();
+        selection.matchers = matcher::parse_matchers(labels)
+            .map_err(|error| ApiError::bad(l_name, error.to_string()))?;
+        Ok(selection)
+    }
+
+    /// `focus`, `ignore`, `hide`, `show`.
+    pub fn filter(&self) -> Result<Filter, ApiError> {
+        let [focus, ignore, hide, show] =
+            ["focus", "ignore", "hide", "show"].map(|name| self.get(name).unwrap_or_default());
+        Ok(Filter::new(focus, ignore, hide, show)?)
+    }
+
+    /// What is shown of a gauge.
+    pub fn gauge(&self) -> Result<Gauge, ApiError> {
+        match self.get("gauge").unwrap_or("mean") {
+            "mean" => Ok(Gauge::Mean),
+            "last" => Ok(Gauge::Last),
+            "max" => Ok(Gauge::Max),
+            other => Err(ApiError::bad("gauge", format!("`{other}` is not mean, last or max"))),
+        }
+    }
+
+    /// How a tree is drawn.
+    pub fn drawing(&self) -> Result<FlameOptions, ApiError> {
+        let width = self.number("width", 1..=u64::from(WIDTH_MAX), 1200)? as u32;
+        let root = self.get("root").map(parse_path).transpose()?;
+        let matching = pattern("q", self.get("q").unwrap_or_default())?;
+        Ok(FlameOptions { width, root, matching })
+    }
+
+    /// A whole number within bounds.
+    pub fn number(
+        &self,
+        name: &'static str,
+        bounds: std::ops::RangeInclusive<u64>,
+        default: u64,
+    ) -> Result<u64, ApiError> {
+        let Some(text) = self.get(name) else { return Ok(default) };
+        text.parse().ok().filter(|number| bounds.contains(number)).ok_or_else(|| {
+            let (low, high) = (bounds.start(), bounds.end());
+            ApiError::bad(name, format!("`{text}` is no number from {low} to {high}"))
+        })
+    }
+}

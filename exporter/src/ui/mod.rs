@@ -1,0 +1,43 @@
+//! The exporter `ui`: stores nothing, shows a lake. Pages and API are one router, which the process
+//! puts behind its guard.
+
+mod api;
+mod assets;
+mod config;
+
+use std::sync::Arc;
+
+use axum::Router;
+use lake::Lake;
+use pipeline::target::TargetBoard;
+use tokio::sync::Semaphore;
+
+pub use config::Config;
+
+/// Questions that are answered at the same time; more wait their turn or are told to come back.
+const QUESTIONS_MAX: usize = 4;
+/// Questions that may wait besides.
+const WAITING_MAX: usize = 32;
+
+/// What pages and API are made of.
+#[derive(Clone)]
+pub struct Ui {
+    lake: Arc<Lake>,
+    targets: TargetBoard,
+    questions: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+impl Ui {
+    /// Shows this lake and these targets.
+    pub fn new(lake: Arc<Lake>, targets: TargetBoard) -> Self {
+        let questions = Arc::new(Semaphore::new(QUESTIONS_MAX));
+        let waiting = Arc::new(Semaphore::new(QUESTIONS_MAX + WAITING_MAX));
+        Self { lake, targets, questions, waiting }
+    }
+
+    /// Pages at `/`, the API at `/api/v1`.
+    pub fn router(self) -> Router {
+        Router::new().nest("/api/v1", api::router(self)).merge(assets::router())
+    }
+}

@@ -1,0 +1,35 @@
+import { effect } from '@preact/signals';
+import { render } from 'preact';
+import { state } from './state';
+import './load';
+import { Explore } from './pages/Explore';
+import { Targets } from './pages/Targets';
+import { help, Help } from './ui/Help';
+import { TopBar } from './ui/TopBar';
+import './css/tokens.css';
+import './css/base.css';
+import './css/explore.css';
+import './css/targets.css';
+import './css/narrow.css';
+
+function App() {
+  return (
+    <>
+      <TopBar />
+      {state.value.page === 'targets' ? <Targets /> : <Explore />}
+      <Help />
+    </>
+  );
+}
+
+effect(() => {
+  const { page, service, type } = state.value;
+  const what = page === 'targets' ? 'Targets' : service ? `${service} ${type}` : 'Explore';
+  document.title = `${what} · profpipe`;
+});
+
+addEventListener('keydown', (e) => {
+  if (e.key === '?' && !(e.target as Element).matches('input, textarea, select')) help.value = true;
+});
+
+render(<App />, document.body);

@@ -1,0 +1,184 @@
+import { describe, expect, it } from 'vitest';
+import tokens from '../css/tokens.css?raw';
+import { change, contrast, diff, frame, hex, ink, oklch, shade } from '../pure/color';
+import { families, order, slice } from '../pure/top';
+import { chooseService, chooseType } from '../pure/choose';
+import { fnv1a } from '../pure/hash';
+import { gaps, lonely, mean } from '../pure/series';
+import { instant, lately, moves, resolve, snap } from '../pure/time';
+import { decode, encode, gauges, initial, pages, ranges, views, type State } from '../pure/url';
+
+describe('url', () => {
+  it('decode ∘ encode = id', () => {
+    let seed = 1;
+    const r = (n: number) => (seed = (seed * 48271) % 2147483647) % n;
+    const word = () => ['', 'a', 'ü&=+ %', 'pod=~"x.*", y="1"', '(*T).F', '日本'][r(6)]!;
+    for (let k = 0; k < 300; k++) {
+      const t = 1000 + r(1000),
+        moving = r(2);
+      const s: State = {
+        page: pages[r(pages.length)]!,
+        service: word(),
+        type: word(),
+        from: moving ? 'now-' + ranges[r(ranges.length)] : String(t),
+        to: moving ? '' : [String(t + 1 + r(99)), '2026-11-22T10:00:00Z'][r(2)]!,
+        l: word(),
+        by: word(),
+        gauge: gauges[r(3)]!,
+        view: views[r(views.length)]!,
+        flip: !!r(2),
+        q: word(),
+        fn: word(),
+        zoom: r(2) ? fnv1a(word()) : '',
+        diff: !!r(2),
+        sort: word(),
+        only: word(),
+      };
+      const u = new URL(encode(s), 'http://x');
+      expect(decode(u.pathname, u.search)).toEqual(s);
+    }
+  });
+  it('leaves defaults out and survives nonsense', () => {
+    expect(encode(initial)).toBe('/explore');
+    expect(decode('/nope', '?view=x&from=9&to=3&diff=yes&zoom=%3Cb%3E')).toEqual(initial);
+    expect(decode('/', '?from=yesterday')).toEqual(initial);
+    expect(decode('/explore', '?from=now-1h&to=now')).toEqual(initial);
+    for (const path of ['/', '/explore', '/explore/', '/ui/dashboard'])
+      expect(decode(path, '').page).toBe('explore');
+    expect(decode('/targets', '').page).toBe('targets');
+  });
+});
+
+describe('time', () => {
+  const now = 1_795_363_200;
+  it('is relative, Unix seconds or RFC 3339', () => {
+    expect(instant('now', now)).toBe(now);
+    expect(instant('now-15m', now)).toBe(now - 900);
+    expect(instant('now-2w', now)).toBe(now - 1_209_600);
+    expect(instant('1795363200.5', now)).toBe(now + 0.5);
+    expect(instant('2026-11-22T16:00:00Z', 0)).toBe(now);
+    for (const bad of ['', 'now-', 'now-1y', 'tomorrow', '1e9'])
+      expect(instant(bad, now)).toBeNull();
+  });
+  it('resolves to whole seconds, and never backwards', () => {
+    expect(resolve('now-1h', '', now + 0.4)).toEqual({ from: now - 3600, to: now + 1 });
+    expect(resolve('now', 'now-1h', now)).toBeNull();
+  });
+  it('moves with the clock or stands', () => {
+    expect([moves('now-1h', ''), moves('now-2h', 'now-1h'), moves('5', '')]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect([lately('now-1h', ''), lately('5', '9')]).toEqual(['1h', '']);
+  });
+  it('is dragged in whole steps', () => {
+    expect(snap(1012, 1041, 1000, 15)).toEqual({ from: 1000, to: 1045 });
+    expect(snap(1041, 1012, 1000, 15)).toEqual({ from: 1000, to: 1045 });
+    expect(snap(990, 990, 1000, 15)).toEqual({ from: 985, to: 1000 });
+  });
+});
+
+describe('series', () => {
+  const s = {
+    unit: 'count',
+    temporality: 'delta' as const,
+    step: 10,
+    t: [0, 10, 20, 30, 40, 50],
+    series: [
+      { labels: {}, v: [null, 1, null, 3, null, null] },
+      { labels: {}, v: [null, null, null, 3, null, null] },
+    ],
+  };
+  it('misses what was not scraped once the service was there', () => {
+    expect(gaps(s, 5)).toEqual([false, false, true, false, false, false]);
+    expect(gaps({ ...s, series: [] }, 0)).toEqual([]);
+  });
+  it('has means and lonely points', () => {
+    expect([mean([1, null, 3]), mean([null])]).toEqual([2, null]);
+    expect(lonely([1, null, 2, 3, null, 4])).toEqual([0, 5]);
+  });
+});
+
+describe('choice', () => {
+  const type = (t: string) => ({ type: t, unit: 'count', temporality: 'delta' as const });
+  const of = (service: string, last: number, types: string[]) => ({
+    service,
+    module: '',
+    types: types.map(type),
+    first: 0,
+    last,
+  });
+  const list = [
+    of('a', 5, ['heap:x']),
+    of('profpipe', 9, ['cpu:cpu']),
+    of('b', 7, ['heap:x', 'cpu:cpu']),
+  ];
+  it('is the newest service that is not our own', () => {
+    expect(chooseService(list)).toBe('b');
+    expect(chooseService([list[1]!])).toBe('profpipe');
+    expect(chooseService([])).toBe('');
+  });
+  it('is cpu, or what was chosen, or what there is', () => {
+    expect(chooseType(list[2])).toBe('cpu:cpu');
+    expect(chooseType(list[2], 'heap:x')).toBe('heap:x');
+    expect(chooseType(list[0], 'gone:gone')).toBe('heap:x');
+    expect(chooseType(undefined)).toBe('');
+  });
+});
+
+describe('colour', () => {
+  it('text on every frame has a contrast of 4.5 or more', () => {
+    for (const dark of [false, true]) {
+      for (const fam of ['own', 'third', 'std', 'runtime', 'none'] as const)
+        for (let k = 0; k < 200; k++)
+          expect(contrast(frame('p' + k, fam, dark), ink(dark))).toBeGreaterThanOrEqual(4.5);
+      for (let x = -1; x <= 1; x += 0.05)
+        expect(contrast(diff(x, dark), ink(dark))).toBeGreaterThanOrEqual(4.5);
+    }
+  });
+  it('is one colour a package', () =>
+    expect(frame('a/b', 'third', true)).toEqual(frame('a/b', 'third', true)));
+  it('the legend has the middle shades', () => {
+    for (const fam of ['own', 'third', 'std', 'runtime'] as const)
+      expect(tokens).toContain(
+        `--${fam}: light-dark(${hex(shade(fam, 0, false))}, ${hex(shade(fam, 0, true))});`,
+      );
+  });
+  it('converts', () => expect(oklch(1, 0, 0)).toEqual([255, 255, 255]));
+  it('measures change by the larger side', () =>
+    expect([change(0, 1), change(1, 0), change(2, 1), change(0, 0)]).toEqual([1, -1, -0.5, 0]));
+});
+
+describe('top', () => {
+  const row = (fn: string, flat: number, cum: number, flat_b = 0, cum_b = 0) => ({
+    function: fn,
+    file: '',
+    flat,
+    cum,
+    flat_b,
+    cum_b,
+  });
+  const top = {
+    unit: 'count',
+    total: 10,
+    total_b: 10,
+    rows: [row('main.a', 5, 10, 5, 10), row('net/http.b', 5, 5, 1, 1), row('c/d.gone', 0, 0, 4, 4)],
+  };
+  const names = (sort: string, compared = false) =>
+    order(top, sort, null, compared).map((r) => r.function);
+  it('sorts', () => {
+    expect(names('-total')).toEqual(['main.a', 'net/http.b']);
+    expect(names('name')).toEqual(['main.a', 'net/http.b']);
+    expect(names('-dtotal', true).at(-1)).toBe('main.a');
+    expect(names('nonsense')).toHaveLength(2);
+  });
+  it('filters', () =>
+    expect(order(top, '-self', (s) => s.includes('http'), false)).toHaveLength(1));
+  it('sums by family to one', () =>
+    expect(Object.values(families(top, '')).reduce((a, b) => a + b)).toBeCloseTo(1));
+  it('cuts the rows of a window', () => {
+    expect(slice(1000, 24, 2400, 240)).toEqual([94, 116]);
+    expect(slice(3, 24, 0, 600)).toEqual([0, 3]);
+  });
+});

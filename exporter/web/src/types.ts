@@ -1,0 +1,79 @@
+// The shapes that the server sends. Columns, in depth-first order, pruned to what can be seen.
+
+export interface Flame {
+  unit: string;
+  names: string[];
+  files: string[]; // "path:line", parallel to names
+  level: number[]; // root = 0
+  name: number[]; // index into names; −n is a placeholder for n smaller frames
+  total: number[];
+  self: number[];
+  path?: string[]; // by which a frame is fetched as a root
+  total_b?: number[]; // the base of a diff
+  self_b?: number[];
+}
+
+export interface TopRow {
+  function: string;
+  file: string;
+  flat: number;
+  cum: number;
+  flat_b?: number;
+  cum_b?: number;
+}
+
+export interface Top {
+  unit: string;
+  total: number;
+  total_b?: number;
+  rows: TopRow[];
+}
+
+export type Labels = Record<string, string>;
+export type Temporality = 'delta' | 'instant' | 'cumulative';
+
+export interface Series {
+  unit: string;
+  temporality: Temporality;
+  step: number; // seconds
+  t: number[];
+  series: { labels: Labels; v: (number | null)[] }[]; // per second in a delta; null: not scraped
+}
+
+export interface Service {
+  service: string;
+  module: string;
+  types: { type: string; unit: string; temporality: Temporality }[];
+  first: number;
+  last: number;
+}
+
+export interface Catalog {
+  now: number;
+  services: Service[];
+}
+
+export interface LabelValues {
+  name: string;
+  values: string[];
+  more: number;
+}
+
+export type Health = 'up' | 'degraded' | 'down' | 'unknown';
+
+export interface Target {
+  job: string;
+  endpoint: string;
+  labels: Labels;
+  health: Health;
+  types: string[];
+  last_scrape: number;
+  last_duration_s: number;
+  interval_s: number;
+  next_scrape: number;
+  last_error?: string;
+  last_error_reason?: string;
+  last_error_body?: string;
+  last_error_at?: number;
+  hint?: string;
+}

@@ -1,0 +1,136 @@
+// An empty result says why, and what to do next.
+import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { targets } from '../api';
+import { go, held, series, service, state } from '../state';
+import { clock, span } from '../pure/format';
+import { lately } from '../pure/time';
+import type { Target } from '../types';
+import { Link } from './parts';
+
+export const rangeText = (from: number, to: number) =>
+  `${clock(from, true)} – ${clock(to, to - from >= 86400)} UTC`;
+
+export function Empty() {
+  const s = state.value,
+    q = held.value,
+    has = service.value;
+  const other = has?.types.filter((t) => t.type !== s.type) ?? [];
+  const filtered = s.l !== '' && !series.value?.series.some((x) => x.v.some((v) => v !== null));
+  const seen = series.value?.t.filter((_, i) => series.value!.series.some((x) => x.v[i] !== null));
+  const ago = lately(s.from, s.to);
+  const when = ago ? `the last ${ago}` : q ? rangeText(q.from, q.to) : 'this range';
+  const older = has && q && (has.last < q.from || has.first >= q.to);
+  return (
+    <section class="empty" aria-labelledby="empty-title">
+      <h2 id="empty-title">{filtered ? 'No profile has these labels' : `No ${s.type} samples`}</h2>
+      {filtered ? (
+        <p>
+          Nothing from <b>{s.service}</b> matches <code>{s.l}</code> in {when}.
+        </p>
+      ) : older ? (
+        <p>
+          The newest profile of <b>{s.service}</b> is of {clock(has.last, true)} UTC.
+        </p>
+      ) : !seen?.length ? (
+        <p>
+          No {s.type} profile of <b>{s.service}</b> arrived in {when}.
+        </p>
+      ) : s.type.startsWith('cpu:') ? (
+        <>
+          <p>
+            Profiles of <b>{s.service}</b> arrived in {when}, and every one was empty.
+          </p>
+          <p>
+            CPU is sampled 100 times a second: a process that uses less than 10 ms of CPU in a
+            window leaves no sample. It is idle, or it waits.
+          </p>
+        </>
+      ) : (
+        <p>
+          The profiles of <b>{s.service}</b> in {when} hold no sample of this type.
+        </p>
+      )}
+      <div class="actions">
+        {filtered && (
+          <button type="button" class="solid" onClick={() => go({ l: '' })}>
+            Clear labels
+          </button>
+        )}
+        {older && (
+          <button
+            type="button"
+            class="solid"
+            onClick={() =>
+              go({
+                from: String(Math.floor(has.last) - 3600),
+                to: String(Math.ceil(has.last) + 60),
+              })
+            }
+          >
+            Show its last hour
+          </button>
+        )}
+        {!filtered &&
+          !older &&
+          other.slice(0, 8).map((t) => (
+            <button key={t.type} type="button" onClick={() => go({ type: t.type })}>
+              Show {t.type}
+            </button>
+          ))}
+        {ago !== '24h' && (
+          <button type="button" onClick={() => go({ from: 'now-24h', to: '' })}>
+            Look at 24h
+          </button>
+        )}
+        <Link class="button" to={{ page: 'targets' }}>
+          Check the targets
+        </Link>
+      </div>
+    </section>
+  );
+}
+
+/** Nothing has arrived at all: the list of services is asked for every 2 s (load.ts). */
+export function Waiting() {
+  const list = useSignal<Target[]>([]);
+  useEffect(() => {
+    const ask = () =>
+      targets().then(
+        (r) => (list.value = r.targets),
+        () => undefined,
+      );
+    void ask();
+    const id = setInterval(() => void ask(), 2000);
+    return () => clearInterval(id);
+  }, []);
+  const ill = (['down', 'degraded'] as const).flatMap((h) =>
+    list.value.filter((t) => t.health === h),
+  );
+  const next = Math.min(...list.value.map((t) => t.interval_s).filter((s) => s > 0));
+  return (
+    <section class="empty" aria-labelledby="empty-title">
+      <h2 id="empty-title">Waiting for the first profiles</h2>
+      <p role="status">
+        They arrive within 10 to 20 s of the start.{' '}
+        {Number.isFinite(next) && next > 20 && `The targets are scraped every ${span(next)}. `}
+        This page looks again every 2 s.
+      </p>
+      {ill.length > 0 && (
+        <p class="bad">
+          {ill.length} of {list.value.length} targets have errors
+          {ill[0]!.last_error && (
+            <>
+              : <code>{ill[0]!.last_error}</code>
+            </>
+          )}
+        </p>
+      )}
+      <div class="actions">
+        <Link class="button" to={{ page: 'targets' }}>
+          {ill.length ? 'See what is wrong' : 'Check the targets'}
+        </Link>
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,325 @@
+// What a user does, against a running profpipe that has data. No pixels are compared: the details
+// line, the URL and window.__flame tell what is on the screen.
+//   BASE=http://127.0.0.1:8989 OUT=out CHROMIUM=/usr/bin/chromium node tools/e2e.mjs
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const base = (process.env.BASE ?? 'http://127.0.0.1:8989').replace(/\/$/, '');
+const out = process.env.OUT ?? 'out',
+  executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+if (!existsSync(executablePath)) {
+  console.error(`No browser at ${executablePath}: set CHROMIUM to one.`);
+  process.exit(1);
+}
+mkdirSync(out, { recursive: true });
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+const browser = await chromium.launch({
+  executablePath,
+  args: [
+    '--headless',
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
+});
+const wide = { width: 1440, height: 900 },
+  problems = [];
+
+/** A page that remembers what must not happen. */
+async function open(path, options = {}) {
+  const context = await browser.newContext({ viewport: wide, colorScheme: 'light', ...options });
+  const page = await context.newPage();
+  page.on('pageerror', (e) => problems.push(`error on ${path}: ${e.message}`));
+  page.on('console', (m) => {
+    if (m.type() === 'error') problems.push(`console on ${path}: ${m.text()}`);
+  });
+  page.on('request', (r) => {
+    const { protocol, origin } = new URL(r.url());
+    if (protocol !== 'data:' && origin !== new URL(base).origin)
+      problems.push(`off origin: ${r.url()}`);
+  });
+  await page.goto(base + path);
+  return page;
+}
+
+const flame = (page) =>
+  page.evaluate(() => {
+    const f = window.__flame;
+    return f && { frames: f.frames, total: f.total, root: f.root, path: f.tree.path[f.root] };
+  });
+const drawn = (page) =>
+  page.waitForFunction(
+    () => window.__flame?.frames > 1 && document.querySelector('main[aria-busy="false"]'),
+    null,
+    { timeout: 60e3 },
+  );
+const param = (page, name) => new URL(page.url()).searchParams.get(name);
+const details = (page) => page.locator('.details .name').innerText();
+/** Waits for a condition on what `read` gives; the message says what it was instead. */
+async function until(read, good, what) {
+  let last;
+  for (
+    const end = Date.now() + 10e3;
+    Date.now() < end;
+    await new Promise((ok) => setTimeout(ok, 50))
+  ) {
+    if (good((last = await read()))) return last;
+  }
+  assert.fail(`${what}: got ${JSON.stringify(last)}`);
+}
+/** The middle of a frame that is worth a zoom: on the screen, deep, and narrow where one is. */
+const target = (page) =>
+  page.evaluate(() => {
+    const { tree: t, boxes, root } = window.__flame;
+    const el = document.querySelector('.canvas'),
+      r = el.getBoundingClientRect();
+    const seen = (b) =>
+      t.name[b.i] >= 0 && b.i !== root && b.w > 8 && b.y - el.scrollTop + 30 < r.height;
+    const all = boxes.filter(seen),
+      narrow = all.filter((b) => b.w < r.width * 0.6);
+    const b = (narrow.length ? narrow : all).reduce((x, y) => (x && x.y >= y.y ? x : y), null);
+    return b && { x: r.x + b.x + b.w / 2, y: r.y + b.y - el.scrollTop + 8, path: t.path[b.i] };
+  });
+const key = async (page, k) => {
+  await page.mouse.move(5, 5);
+  await page.keyboard.press(k);
+};
+
+async function clean(page, name) {
+  await page.evaluate(axe); // by the debugger, so that the page's own policy stays in force
+  const { violations } = await page.evaluate(() =>
+    window.axe.run({ runOnly: ['wcag2a', 'wcag2aa'] }),
+  );
+  assert.deepEqual(
+    violations.map((v) => `${v.id} × ${v.nodes.length}: ${v.nodes[0].target}`),
+    [],
+    name,
+  );
+}
+
+let page,
+  failed = '',
+  zoomed = '';
+const steps = {
+  'the page has its title, chooses a service and draws': async () => {
+    page = await open('/');
+    await drawn(page);
+    assert.match(await page.title(), /profpipe/);
+    assert.ok(await page.locator('.fields select').first().inputValue(), 'no service is selected');
+    assert.ok(param(page, 'service') && param(page, 'type'), 'the link names service and type');
+    const f = await flame(page);
+    assert.ok(f.frames > 1 && f.total > 0, `nothing drawn: ${JSON.stringify(f)}`);
+    assert.ok((await page.locator('.top tbody tr .pick').count()) > 0, 'the table is empty');
+    assert.ok(await page.locator('.plot canvas').count(), 'no chart');
+    await page.locator('.live').click(); // numbers stand still from here on
+    await page.screenshot({ path: join(out, 'explore-light.png') });
+  },
+  'a click zooms: link, details and picture follow': async () => {
+    const before = await details(page),
+      at = await target(page);
+    assert.ok(at, 'no frame to click on');
+    await page.mouse.click(at.x, at.y);
+    await until(
+      () => param(page, 'zoom'),
+      (z) => z === at.path,
+      'zoom in the link',
+    );
+    await until(
+      () => flame(page),
+      (f) => f.path === at.path,
+      'zoomed frame',
+    );
+    await page.mouse.move(5, 5);
+    assert.notEqual(await details(page), before);
+    zoomed = page.url();
+    await page.waitForTimeout(500); // detail may come
+    assert.equal((await flame(page)).path, at.path);
+    await page.screenshot({ path: join(out, 'zoom-light.png') });
+  },
+  'Esc goes back to the whole': async () => {
+    await key(page, 'Escape');
+    await until(
+      () => flame(page),
+      (f) => f.root === 0,
+      'root after Esc',
+    );
+    assert.equal(param(page, 'zoom'), null);
+  },
+  'a link to a zoom opens there, and stays over a reload': async () => {
+    const want = new URL(zoomed).searchParams.get('zoom');
+    await page.goto(zoomed);
+    await drawn(page);
+    await until(
+      () => flame(page),
+      (f) => f.path === want,
+      'zoom of the link',
+    );
+    await page.reload();
+    await drawn(page);
+    await until(
+      () => flame(page),
+      (f) => f.path === want,
+      'zoom after the reload',
+    );
+    await page.locator('.live').click();
+    await key(page, 'Escape');
+    await until(
+      () => flame(page),
+      (f) => f.root === 0,
+      'root after Esc',
+    );
+  },
+  'search tells a share and fades the rest': async () => {
+    const name = await page.locator('.top .pick').first().getAttribute('title');
+    await page.keyboard.press('/');
+    await page.keyboard.type(name.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
+    const share = page.locator('#share');
+    await until(
+      () => share.innerText(),
+      (s) => /\d%/.test(s),
+      'share of the search',
+    );
+    await page.waitForTimeout(700); // the server's sum
+    assert.match(await share.innerText(), /\d%.* in .*frames?$/);
+    await key(page, 'Escape');
+    await until(
+      () => param(page, 'q'),
+      (q) => q === null,
+      'search after Esc',
+    );
+  },
+  'the table sorts, and reaches what is far below': async () => {
+    const head = page.locator('.top th.total');
+    await head.locator('button').click();
+    assert.equal(await head.getAttribute('aria-sort'), 'descending');
+    await page.locator('.top th.name button').click();
+    const names = await page.locator('.top .pick').evaluateAll((l) => l.map((x) => x.title));
+    assert.deepEqual(
+      names,
+      [...names].sort((a, b) => (a < b ? -1 : 1)),
+      'by name',
+    );
+    await page.locator('.top').evaluate((e) => (e.scrollTop = e.scrollHeight));
+    const rows = Number(await page.locator('.top table').getAttribute('aria-rowcount')) - 1;
+    await until(
+      () => page.locator('.top .pick').last().getAttribute('data-i'),
+      (i) => Number(i) === rows - 1,
+      `the last of ${rows} rows`,
+    );
+  },
+  'the keyboard walks the frames; s shows callers and callees': async () => {
+    await page.locator('.canvas').focus();
+    await page.keyboard.press('ArrowDown');
+    await until(
+      () => page.locator('.details .kind').innerText(),
+      (k) => k === 'frame',
+      'details',
+    );
+    await page.keyboard.press('s');
+    await until(
+      () => page.locator('.canvas').count(),
+      (n) => n === 2,
+      'two halves',
+    );
+    await page.screenshot({ path: join(out, 'sandwich-light.png') });
+    await page.goBack();
+  },
+  'the diff has a base; drag over the chart picks a range': async () => {
+    await page.locator('.check input').check();
+    await until(
+      () => page.locator('.top th.dtotal').count(),
+      (n) => n === 1,
+      'a Δ column',
+    );
+    await page.screenshot({ path: join(out, 'diff-light.png') });
+    await page.locator('.check input').uncheck();
+    await until(
+      () => page.locator('.top th.self').count(),
+      (n) => n === 1,
+      'no Δ column',
+    );
+    const b = await page.locator('.plot .u-over').boundingBox();
+    await page.mouse.move(b.x + b.width * 0.5, b.y + 30);
+    await page.mouse.down();
+    await page.mouse.move(b.x + b.width - 2, b.y + 30, { steps: 5 });
+    await page.mouse.up();
+    await until(
+      () => param(page, 'from'),
+      (f) => /^\d+$/.test(f),
+      'from in the link',
+    );
+    assert.ok(Number(param(page, 'to')) > Number(param(page, 'from')));
+    await page.getByRole('button', { name: /Reset to last 1h/ }).click();
+    await until(
+      () => param(page, 'from'),
+      (f) => f === null,
+      'the range after the reset',
+    );
+    const link = await page.locator('.links a').getAttribute('href');
+    assert.match(link, /^\/api\/v1\/pprof\?service=.*from=\d+&to=\d+/);
+  },
+  'the theme is chosen and remembered': async () => {
+    await page.getByRole('button', { name: 'Dark' }).click();
+    await page.reload();
+    const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
+    assert.equal(await theme(), 'dark');
+    await page.getByRole('button', { name: 'As the system' }).click();
+    assert.equal(await theme(), undefined);
+  },
+  'targets are listed with their health': async () => {
+    await page.getByRole('link', { name: 'Targets' }).click();
+    await page.waitForSelector('.targets .health', { timeout: 10e3 });
+    const health = await page.locator('.targets .health').allInnerTexts();
+    for (const h of health) assert.match(h, /^(Up|Degraded|Down|Not yet)$/);
+    await page.context().close();
+  },
+};
+for (const colorScheme of ['light', 'dark'])
+  for (const path of ['/', '/targets']) {
+    const name = (path.slice(1) || 'explore') + '-' + colorScheme;
+    steps[`axe finds nothing: ${name}`] = async () => {
+      page = await open(path, { colorScheme });
+      await (path === '/' ? drawn(page) : page.waitForSelector('.targets'));
+      await page.waitForTimeout(300);
+      await page.screenshot({ path: join(out, name + '.png') });
+      await clean(page, name);
+      await page.context().close();
+    };
+  }
+steps['a phone does not scroll sideways'] = async () => {
+  page = await open('/', {
+    viewport: { width: 390, height: 844 },
+    isMobile: true,
+    hasTouch: true,
+    colorScheme: 'dark',
+  });
+  await drawn(page);
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(over <= 0, `${over} px too wide`);
+  await page.screenshot({ path: join(out, 'phone-dark.png'), fullPage: true });
+};
+steps['no errors, nothing off origin'] = () => assert.deepEqual(problems, []);
+
+for (const [name, run] of Object.entries(steps)) {
+  try {
+    await run();
+    console.log('ok    ' + name);
+  } catch (e) {
+    failed = name;
+    console.error(`FAIL  ${name}\n      ${e.message}\n      at ${page?.url()}`);
+    for (const p of problems) console.error('      ' + p);
+    await page?.screenshot({ path: join(out, 'failure.png') }).catch(() => undefined);
+    break;
+  }
+}
+await browser.close();
+console.log(failed ? `e2e failed: ${failed}` : 'e2e ok');
+process.exitCode = failed ? 1 : 0;

@@ -1,0 +1,159 @@
+//! The tables of a profile: strings, mappings, functions, locations.
+
+use super::ids::Ids;
+use crate::{
+    codec::wire::{Cursor, Span},
+    limits::Limits,
+    profile::{Builder, Function, Line, Location, Mapping, NO_MAPPING, Strings},
+    reason::{Reason, Refused},
+};
+
+/// All strings at once: they are copied behind each other and checked for UTF-8 as one text. What
+/// is not UTF-8 is replaced, and of what is too long the tail stays.
+pub fn strings(bytes: &[u8], spans: &[Span], limits: &Limits) -> Result<Strings, Refused> {
+    match spans.first() {
+        None => return Err(Refused::new(Reason::BadReference, "no string table")),
+        Some((start, end)) if start != end => {
+            let detail = "the first string is not empty";
+            return Err(Refused::new(Reason::BadReference, detail).at(*start as usize));
+        }
+        Some(_) => {}
+    }
+    let length: usize = spans.iter().map(|(start, end)| (end - start) as usize).sum();
+    let (mut text, mut ends) = (Vec::with_capacity(length), Vec::with_capacity(spans.len()));
+    let mut short = true;
+    for &(start, end) in spans {
+        short &= (end - start) as usize <= limits.string_bytes_max;
+        text.extend_from_slice(&bytes[start as usize..end as usize]);
+        ends.push(text.len() as u32);
+    }
+    let whole = short.then(|| String::from_utf8(text).ok()).flatten();
+    Ok(whole
+        .and_then(|text| Strings::from_parts(text, ends))
+        .unwrap_or_else(|| repaired(bytes, spans, limits)))
+}
+
+#[cold]
+fn repaired(bytes: &[u8], spans: &[Span], limits: &Limits) -> Strings {
+    let mut strings = Strings::default();
+    for &(start, end) in &spans[1..] {
+        let text = String::from_utf8_lossy(&bytes[start as usize..end as usize]);
+        let cut = text.ceil_char_boundary(text.len().saturating_sub(limits.string_bytes_max));
+        strings.push(&text[cut..]);
+    }
+    strings
+}
+
+/// A string index that came over the wire.
+#[inline]
+pub fn string(index: u64, builder: &Builder) -> Result<u32, Refused> {
+    if index < builder.strings_len() as u64 {
+        return Ok(index as u32);
+    }
+    let detail = format!("string {} of {} is not there", index as i64, builder.strings_len());
+    Err(Refused::new(Reason::BadReference, detail))
+}
+
+/// Reads a message of type and unit.
+pub fn value_type(mut message: Cursor<'_>, builder: &Builder) -> Result<(u32, u32), Refused> {
+    let (mut kind, mut unit) = (0, 0);
+    while let Some((field, value)) = message.field()? {
+        match field {
+            1 => kind = string(value.int(&message)?, builder)?,
+            2 => unit = string(value.int(&message)?, builder)?,
+            _ => {}
+        }
+    }
+    Ok((kind, unit))
+}
+
+/// Reads a mapping into the builder.
+pub fn mapping(
+    mut message: Cursor<'_>,
+    builder: &mut Builder,
+    ids: &mut Ids,
+) -> Result<(), Refused> {
+    let (mut id, mut mapping) = (0, Mapping::default());
+    while let Some((field, value)) = message.field()? {
+        match field {
+            1 => id = value.int(&message)?,
+            2 => mapping.start = value.int(&message)?,
+            3 => mapping.limit = value.int(&message)?,
+            4 => mapping.offset = value.int(&message)?,
+            5 => mapping.file = string(value.int(&message)?, builder)?,
+            6 => mapping.build_id = string(value.int(&message)?, builder)?,
+            7..=10 => mapping.has[field as usize - 7] = value.int(&message)? != 0,
+            _ => {}
+        }
+    }
+    let index = builder.mapping(mapping)?;
+    ids.set(id, index, "mapping")
+}
+
+/// Reads a function into the builder.
+pub fn function(
+    mut message: Cursor<'_>,
+    builder: &mut Builder,
+    ids: &mut Ids,
+) -> Result<(), Refused> {
+    let (mut id, mut function) = (0, Function::default());
+    while let Some((field, value)) = message.field()? {
+        match field {
+            1 => id = value.int(&message)?,
+            2 => function.name = string(value.int(&message)?, builder)?,
+            3 => function.system_name = string(value.int(&message)?, builder)?,
+            4 => function.file = string(value.int(&message)?, builder)?,
+            5 => function.start_line = value.int(&message)? as i64,
+            _ => {}
+        }
+    }
+    let index = builder.function(function)?;
+    ids.set(id, index, "function")
+}
+
+/// Reads a location with its lines into the builder.
+pub fn location(
+    mut message: Cursor<'_>,
+    builder: &mut Builder,
+    [mappings, functions, locations]: [&mut Ids; 3],
+) -> Result<(), Refused> {
+    let mut id = 0;
+    let mut location = Location { mapping: NO_MAPPING, address: 0, folded: false };
+    while let Some((field, value)) = message.field()? {
+        match field {
+            1 => id = value.int(&message)?,
+            2 => {
+                let mapping = value.int(&message)?;
+                location.mapping = mappings.get(mapping);
+                if mapping != 0 && location.mapping == NO_MAPPING {
+                    let detail = format!("mapping id {mapping} is not there");
+                    return Err(Refused::new(Reason::BadReference, detail));
+                }
+            }
+            3 => location.address = value.int(&message)?,
+            4 => builder.line(line(value.message(&message)?, functions)?)?,
+            5 => location.folded = value.int(&message)? != 0,
+            _ => {}
+        }
+    }
+    let index = builder.location(location)?;
+    locations.set(id, index, "location")
+}
+
+fn line(mut message: Cursor<'_>, functions: &Ids) -> Result<Line, Refused> {
+    let (mut function, mut line) = (0, Line::default());
+    while let Some((field, value)) = message.field()? {
+        match field {
+            1 => function = value.int(&message)?,
+            2 => line.line = value.int(&message)? as i64,
+            3 => line.column = value.int(&message)? as i64,
+            _ => {}
+        }
+    }
+    line.function = functions.get(function);
+    if line.function == u32::MAX {
+        let detail = format!("function id {function} is not there");
+        return Err(Refused::new(Reason::BadReference, detail));
+    }
+    Ok(line)
+}

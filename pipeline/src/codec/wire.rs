@@ -1,0 +1,298 @@
+//! Protobuf wire format over a byte slice, as <https://protobuf.dev/programming-guides/encoding/>
+//! has it: no allocation, and every length is checked before it is used.
+
+use crate::reason::{Reason, Refused};
+
+/// Zeros behind the message that let eight bytes be loaded at once up to its very end.
+pub const PADDING: usize = 8;
+
+/// A break of the wire format. Small, because every varint may return it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    what: &'static str,
+    reason: Reason,
+    at: u32,
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Refused::new(fault.reason, fault.what).at(fault.at as usize)
+    }
+}
+
+/// The value of a field.
+pub enum Value<'a> {
+    /// A varint, or a fixed number.
+    Int(u64),
+    /// Length-delimited bytes: text, a message, or packed numbers.
+    Bytes(Cursor<'a>),
+}
+
+/// Where a message starts and ends in its buffer.
+pub type Span = (u32, u32);
+
+/// A place inside one message. It holds the whole buffer, of which `at..end` is left to read.
+#[derive(Clone, Copy)]
+pub struct Cursor<'a> {
+    buffer: &'a [u8],
+    at: usize,
+    end: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// Reads the message at `span`, which must lie inside `buffer`. The last [`PADDING`] bytes of
+    /// `buffer` should not be part of it: without them it is read more slowly.
+    pub fn new(buffer: &'a [u8], (at, end): Span) -> Self {
+        Self { buffer, at: at as usize, end: end as usize }
+    }
+
+    /// What is left to read.
+    pub fn span(&self) -> Span {
+        (self.at as u32, self.end as u32)
+    }
+
+    /// Whether nothing is left.
+    pub fn is_done(&self) -> bool {
+        self.at >= self.end
+    }
+
+    /// Bytes that are left.
+    pub fn left(&self) -> usize {
+        self.end.saturating_sub(self.at)
+    }
+
+    /// A break of the format at the current place.
+    #[cold]
+    pub fn fault(&self, reason: Reason, what: &'static str) -> Fault {
+        Fault { what, reason, at: self.at as u32 }
+    }
+
+    #[cold]
+    fn truncated(&self) -> Fault {
+        self.fault(Reason::Truncated, "a field is longer than what holds it")
+    }
+
+    /// A varint. One and two bytes are told apart by branches, because writers are consistent;
+    /// longer ones are gathered without a loop.
+    #[inline(always)]
+    pub fn varint(&mut self) -> Result<u64, Fault> {
+        if let Some(word) = self.buffer.get(self.at..self.at + 8) {
+            let word = u64::from_le_bytes(word.try_into().expect("a slice of eight bytes"));
+            if word & 0x80 == 0 {
+                self.at += 1;
+                return Ok(word & 0x7f);
+            }
+            if word & 0x8000 == 0 {
+                self.at += 2;
+                return Ok((word & 0x7f) | ((word >> 1) & 0x3f80));
+            }
+            let stop = !word & 0x8080_8080_8080_8080;
+            if stop != 0 {
+                self.at += (stop.trailing_zeros() / 8 + 1) as usize;
+                let bits = word & (stop ^ (stop - 1)) & 0x7f7f_7f7f_7f7f_7f7f;
+                let bits = (bits & 0x007f_007f_007f_007f) | ((bits & 0x7f00_7f00_7f00_7f00) >> 1);
+                let bits = (bits & 0x0000_3fff_0000_3fff) | ((bits & 0x3fff_0000_3fff_0000) >> 2);
+                return Ok((bits & 0x0fff_ffff) | ((bits & 0x0fff_ffff_0000_0000) >> 4));
+            }
+        }
+        self.long_varint()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn long_varint(&mut self) -> Result<u64, Fault> {
+        let mut value = 0;
+        for shift in (0..70).step_by(7) {
+            let &byte = self.buffer.get(self.at).ok_or_else(|| self.truncated())?;
+            self.at += 1;
+            if shift == 63 && byte > 1 {
+                break;
+            }
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(self.fault(Reason::Malformed, "a varint of more than 64 bits"))
+    }
+
+    /// Packed varints to the end of the message. Ids of a stack take one or two bytes in no order,
+    /// so a branch on the length would be mispredicted: four at a time are cut out of one load by
+    /// shifts alone.
+    #[inline(always)]
+    pub fn packed(&mut self, mut take: impl FnMut(u64)) -> Result<(), Fault> {
+        while self.at + 8 <= self.end {
+            let word = &self.buffer[self.at..self.at + 8];
+            let mut word = u64::from_le_bytes(word.try_into().expect("a slice of eight bytes"));
+            let more = word & 0x8080_8080_8080_8080;
+            if more & (more << 8) != 0 {
+                take(self.varint()?); // Three bytes or more are among the next eight.
+                continue;
+            }
+            for _ in 0..4 {
+                let two = (word >> 7) & 1;
+                take((word & 0x7f) | ((word >> 1) & 0x3f80 & two.wrapping_neg()));
+                word >>= 8 + 8 * two as u32;
+                self.at += 1 + two as usize;
+            }
+        }
+        while self.at < self.end {
+            take(self.varint()?);
+        }
+        if self.at == self.end { Ok(()) } else { Err(self.truncated()) }
+    }
+
+    /// The next field: its number and its value; `None` at the end of the message.
+    #[inline(always)]
+    pub fn field(&mut self) -> Result<Option<(u64, Value<'a>)>, Fault> {
+        if self.at >= self.end {
+            return if self.at == self.end { Ok(None) } else { Err(self.truncated()) };
+        }
+        let tag = self.varint()?;
+        let value = match tag & 7 {
+            0 => Value::Int(self.varint()?),
+            1 => Value::Int(self.fixed(8)?),
+            2 => {
+                let length = self.varint()?;
+                Value::Bytes(self.take(length)?)
+            }
+            5 => Value::Int(self.fixed(4)?),
+            _ => return Err(self.fault(Reason::Malformed, "an unknown wire type")),
+        };
+        if self.at > self.end {
+            return Err(self.truncated());
+        }
+        match tag >> 3 {
+            0 => Err(self.fault(Reason::Malformed, "field number 0")),
+            number => Ok(Some((number, value))),
+        }
+    }
+
+    fn fixed(&mut self, length: usize) -> Result<u64, Fault> {
+        let bytes = self.take(length as u64)?;
+        let mut word = [0; 8];
+        word[..length].copy_from_slice(&self.buffer[bytes.at..bytes.end]);
+        Ok(u64::from_le_bytes(word))
+    }
+
+    #[inline(always)]
+    fn take(&mut self, length: u64) -> Result<Self, Fault> {
+        if self.at > self.end || length > (self.end - self.at) as u64 {
+            return Err(self.truncated());
+        }
+        let taken = Cursor { buffer: self.buffer, at: self.at, end: self.at + length as usize };
+        self.at = taken.end;
+        Ok(taken)
+    }
+}
+
+impl<'a> Value<'a> {
+    /// The number; a message in its place is refused.
+    #[inline(always)]
+    pub fn int(self, at: &Cursor<'_>) -> Result<u64, Fault> {
+        match self {
+            Self::Int(number) => Ok(number),
+            Self::Bytes(_) => Err(at.fault(Reason::Malformed, "bytes in place of a number")),
+        }
+    }
+
+    /// The message; a number in its place is refused.
+    #[inline(always)]
+    pub fn message(self, at: &Cursor<'_>) -> Result<Cursor<'a>, Fault> {
+        match self {
+            Self::Bytes(message) => Ok(message),
+            Self::Int(_) => Err(at.fault(Reason::Malformed, "a number in place of a message")),
+        }
+    }
+}
+
+/// Appends a varint.
+pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Appends a field with a varint; zero is the default and takes no bytes.
+pub fn put_int(out: &mut Vec<u8>, field: u64, value: u64) {
+    if value != 0 {
+        put_varint(out, field << 3);
+        put_varint(out, value);
+    }
+}
+
+/// Appends a field with bytes, also where they are empty.
+pub fn put_bytes(out: &mut Vec<u8>, field: u64, bytes: &[u8]) {
+    put_varint(out, (field << 3) | 2);
+    put_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn padded(bytes: &[u8]) -> Vec<u8> {
+        [bytes, &[0xff; PADDING]].concat()
+    }
+
+    proptest! {
+        #[test]
+        fn varints_come_back(values in proptest::collection::vec(any::<u64>(), 0..40), small in 0..5u32) {
+            let values: Vec<u64> = values.iter().map(|v| v >> (small * 13)).collect();
+            let mut bytes = vec![];
+            values.iter().for_each(|v| put_varint(&mut bytes, *v));
+            let end = bytes.len() as u32;
+            for buffer in [padded(&bytes), bytes] {
+                let mut one = Cursor::new(&buffer, (0, end));
+                for value in &values {
+                    prop_assert_eq!(one.varint(), Ok(*value));
+                }
+                prop_assert!(one.is_done());
+                let mut all = vec![];
+                prop_assert_eq!(Cursor::new(&buffer, (0, end)).packed(|v| all.push(v)), Ok(()));
+                prop_assert_eq!(&all, &values);
+            }
+        }
+    }
+
+    #[test]
+    fn breaks_of_the_format_are_named() {
+        for (bytes, reason) in [
+            (&[0x08][..], Reason::Truncated),
+            (&[0x0a, 5, 1], Reason::Truncated),
+            (&[0x09, 1, 2], Reason::Truncated),
+            (&[0x00, 1], Reason::Malformed),
+            (&[0x0b], Reason::Malformed),
+            (&[0x08, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2], Reason::Malformed),
+            (&[0x08, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 1], Reason::Malformed),
+        ] {
+            let buffer = [bytes, &[0; PADDING]].concat();
+            let mut cursor = Cursor::new(&buffer, (0, bytes.len() as u32));
+            assert_eq!(cursor.field().err().map(|f| f.reason), Some(reason), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn fields_come_back() {
+        let mut bytes = vec![];
+        put_int(&mut bytes, 1, 300);
+        put_int(&mut bytes, 2, 0);
+        put_bytes(&mut bytes, 3, b"ab");
+        bytes.extend([0x25, 1, 0, 0, 0]); // Field 4, four bytes.
+        let buffer = padded(&bytes);
+        let mut cursor = Cursor::new(&buffer, (0, bytes.len() as u32));
+        let mut seen = vec![];
+        while let Some((number, value)) = cursor.field().unwrap() {
+            seen.push(match value {
+                Value::Int(value) => (number, value),
+                Value::Bytes(message) => (number, message.left() as u64),
+            });
+        }
+        assert_eq!(seen, [(1, 300), (3, 2), (4, 1)]);
+    }
+}

@@ -1,0 +1,103 @@
+//! What a pipeline counts, for metrics and pages.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use crate::spool::{Spool, SpoolStats};
+
+/// What one exporter's worker counts beside the account that the spool keeps.
+#[derive(Debug, Default)]
+pub struct ExporterStats {
+    pushes: AtomicU64,
+    failures: AtomicU64,
+    last_error: Mutex<Option<String>>,
+}
+
+impl ExporterStats {
+    /// Pushes that succeeded.
+    pub fn pushes(&self) -> u64 {
+        self.pushes.load(Relaxed)
+    }
+
+    /// Attempts that failed.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Relaxed)
+    }
+
+    /// What the last attempt failed with; none after a success.
+    pub fn last_error(&self) -> Option<String> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn succeeded(&self) {
+        self.pushes.fetch_add(1, Relaxed);
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    pub(super) fn failed(&self, error: String) {
+        self.failures.fetch_add(1, Relaxed);
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+}
+
+/// What the intake counts.
+#[derive(Debug, Default)]
+pub(super) struct IntakeStats {
+    accepted: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl IntakeStats {
+    pub(super) fn accepted(&self, profiles: usize) {
+        self.accepted.fetch_add(profiles as u64, Relaxed);
+    }
+
+    pub(super) fn refused(&self, profiles: usize) {
+        self.refused.fetch_add(profiles as u64, Relaxed);
+    }
+}
+
+/// The counts of one pipeline.
+#[derive(Clone)]
+pub struct PipelineStats {
+    name: String,
+    spool: Arc<Spool>,
+    intake: Arc<IntakeStats>,
+    exporters: Vec<(String, Arc<ExporterStats>)>,
+}
+
+impl PipelineStats {
+    pub(super) fn new(
+        name: String,
+        spool: Arc<Spool>,
+        exporters: Vec<(String, Arc<ExporterStats>)>,
+    ) -> Self {
+        Self { name, spool, intake: Arc::default(), exporters }
+    }
+
+    pub(super) fn intake(&self) -> Arc<IntakeStats> {
+        Arc::clone(&self.intake)
+    }
+
+    /// The name of the pipeline.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The account of the spool: the conservation law of each exporter.
+    pub fn spool(&self) -> SpoolStats {
+        self.spool.stats()
+    }
+
+    /// Profiles that this process accepted, and those that it refused.
+    pub fn intake_counts(&self) -> (u64, u64) {
+        (self.intake.accepted.load(Relaxed), self.intake.refused.load(Relaxed))
+    }
+
+    /// The exporters, by id.
+    pub fn exporters(&self) -> impl Iterator<Item = (&str, &ExporterStats)> {
+        self.exporters.iter().map(|(id, stats)| (id.as_str(), &**stats))
+    }
+}

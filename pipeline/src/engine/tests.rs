@@ -1,0 +1,160 @@
+//! What the engine promises, with a spool on a real disk: everything arrives once, a dead exporter
+//! delays nobody, and what is not delivered is there after a restart.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use super::{Pipeline, PipelineStats, Sink};
+use crate::{
+    component::{Export, ExportError, Exporter, Outlet, Receiver},
+    limits::Limits,
+    profile::{Builder, Meta, Profile, SampleType, Temporality},
+    receipt::Outcome,
+    settings::Settings,
+    spool::{Spool, SpoolConfig},
+    storage::Disk,
+};
+
+fn profile(number: i64) -> Profile {
+    let mut builder = Builder::new(&Limits::default());
+    let kind = builder.string("cpu").expect("fits");
+    builder.value(number);
+    builder.sample(&[]).expect("fits");
+    let temporality = Temporality::Delta;
+    let sample_types = vec![SampleType { kind, unit: 0, temporality }];
+    builder.finish(Meta { sample_types, time_ns: number, ..Meta::default() }).expect("is whole")
+}
+
+/// Sends profiles `0..count`, then waits for the stop.
+struct Numbers(i64);
+
+#[async_trait]
+impl Receiver for Numbers {
+    async fn run(self: Box<Self>, outlet: Outlet, stop: CancellationToken) -> anyhow::Result<()> {
+        for number in 0..self.0 {
+            let settled = outlet.send(vec![profile(number)]).await?;
+            if number % 10 == 9 {
+                assert_eq!(settled.await, Ok(Outcome::Delivered));
+            }
+        }
+        stop.cancelled().await;
+        Ok(())
+    }
+}
+
+/// What an exporter does with a push.
+#[derive(Clone, Copy)]
+enum Answer {
+    Take,
+    Refuse,
+    Fail,
+    Hang,
+}
+
+/// Keeps the numbers that it got, with the range of their push.
+#[derive(Clone)]
+struct Memory(Arc<Mutex<Vec<(u64, i64)>>>, Answer);
+
+impl Memory {
+    fn new(answer: Answer) -> Self {
+        Self(Arc::default(), answer)
+    }
+
+    fn numbers(&self) -> Vec<i64> {
+        self.0.lock().expect("whole").iter().map(|(_, number)| *number).collect()
+    }
+}
+
+#[async_trait]
+impl Exporter for Memory {
+    async fn export(&mut self, export: &Export) -> Result<(), ExportError> {
+        match self.1 {
+            Answer::Take => {}
+            Answer::Refuse => return Err(ExportError::Permanent(anyhow::anyhow!("no"))),
+            Answer::Fail => {
+                let source = anyhow::anyhow!("later");
+                return Err(ExportError::Retryable { source, after: None });
+            }
+            Answer::Hang => std::future::pending().await,
+        }
+        assert!(export.first <= export.last);
+        let numbers = export.profiles.iter().map(|p| (export.first, p.profile.meta.time_ns));
+        self.0.lock().expect("whole").extend(numbers);
+        Ok(())
+    }
+}
+
+fn settings() -> Settings {
+    let mut settings = Settings { timeout: Duration::from_millis(50), ..Settings::default() };
+    settings.retry.initial_interval = Duration::from_millis(5);
+    settings
+}
+
+/// Runs a pipeline until all live exporters have an account for everything, or for a second.
+async fn run(dir: &Path, count: i64, sinks: &[(&str, &Memory)]) -> PipelineStats {
+    let config = SpoolConfig { ballast_bytes: 0, ..SpoolConfig::default() };
+    let spool = Spool::open(Arc::new(Disk), dir, config).expect("opens");
+    let exporters = sinks.iter().map(|(id, memory)| Sink {
+        id: (*id).into(),
+        exporter: Box::new((*memory).clone()),
+        settings: settings(),
+    });
+    let pipeline = Pipeline {
+        name: "profiles".into(),
+        receivers: vec![("numbers".into(), Box::new(Numbers(count)))],
+        exporters: exporters.collect(),
+        spool,
+        limits: Limits::default(),
+    };
+    let running = pipeline.start().expect("starts");
+    let stats = running.stats();
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    running.shutdown(Duration::from_secs(5)).await.expect("ends in time");
+    for (id, totals) in stats.spool().exporters {
+        let dropped: u64 = totals.dropped.values().sum();
+        let sum = totals.delivered + totals.pending + totals.dead_lettered + dropped;
+        assert_eq!(totals.accepted, sum, "{id}: {totals:?}");
+    }
+    stats
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_arrives_once_and_in_order() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (one, two) = (Memory::new(Answer::Take), Memory::new(Answer::Take));
+    let stats = run(dir.path(), 50, &[("one", &one), ("two/x", &two)]).await;
+    assert_eq!(one.numbers(), (0..50).collect::<Vec<_>>());
+    assert_eq!(two.numbers(), one.numbers());
+    assert_eq!((stats.intake_counts(), stats.spool().exporters["one"].delivered), ((50, 0), 50));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_exporter_delays_nobody_and_loses_nothing() {
+    for answer in [Answer::Fail, Answer::Hang] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (live, dead) = (Memory::new(Answer::Take), Memory::new(answer));
+        let stats = run(dir.path(), 20, &[("live", &live), ("dead", &dead)]).await;
+        assert_eq!(live.numbers().len(), 20);
+        assert_eq!(stats.spool().exporters["dead"].pending, 20);
+        let failed = stats.exporters().any(|(id, stats)| id == "dead" && stats.failures() > 1);
+        assert!(failed, "it was tried again");
+        let mended = Memory::new(Answer::Take);
+        let stats = run(dir.path(), 0, &[("live", &live), ("dead", &mended)]).await;
+        assert_eq!(mended.numbers(), (0..20).collect::<Vec<_>>());
+        assert_eq!((live.numbers().len(), stats.spool().exporters["dead"].delivered), (20, 20));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_for_good_is_kept_as_a_dead_letter() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let stats = run(dir.path(), 5, &[("fussy", &Memory::new(Answer::Refuse))]).await;
+    assert_eq!(stats.spool().exporters["fussy"].dead_lettered, 5);
+    assert_eq!(std::fs::read_dir(dir.path().join("dead/fussy")).expect("is there").count(), 5);
+}

@@ -1,0 +1,285 @@
+//! One exporter's way through the spool: gather, plan, push, retry, account.
+
+use std::{
+    ops::{ControlFlow, Range},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    sync::watch,
+    time::{self, Instant},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Sink, backoff::Backoff, blocking, stats::ExporterStats};
+use crate::{
+    codec::record,
+    component::{Batching, Export, ExportError, Stored},
+    limits::Limits,
+    spool::{DropReason, Outcome, Reader, Record, Spool, SpoolError},
+};
+
+/// How often outcomes are made durable where nothing else does it.
+const SAVE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The loop of one exporter.
+pub struct Worker {
+    sink: Sink,
+    spool: Arc<Spool>,
+    /// `None` only while a blocking call has it, and after the spool failed.
+    reader: Option<Reader>,
+    head: watch::Receiver<u64>,
+    limits: Limits,
+    stats: Arc<ExporterStats>,
+    saved: Instant,
+    pushed: bool,
+}
+
+/// How a push ended.
+enum Pushed {
+    Delivered,
+    DeadLettered(String),
+    Expired,
+    /// The pipeline stops: the records stay pending.
+    Stopped,
+}
+
+impl Worker {
+    /// A worker that reads where its exporter stopped.
+    pub fn new(sink: Sink, spool: Arc<Spool>, limits: Limits, stats: Arc<ExporterStats>) -> Self {
+        let head = spool.watch_head();
+        let saved = Instant::now();
+        Self { sink, spool, reader: None, head, limits, stats, saved, pushed: false }
+    }
+
+    /// Runs until `drained`, then pushes what there is once more and ends. Where the spool fails,
+    /// which a full disk may do to it, it is opened again a moment later.
+    pub async fn run(mut self, drained: CancellationToken) -> anyhow::Result<()> {
+        loop {
+            let Err(error) = self.run_until_failure(&drained).await else { return Ok(()) };
+            tracing::error!(exporter = self.sink.id, error = format!("{error:#}"), "spool failed");
+            if drained.run_until_cancelled(time::sleep(SAVE_INTERVAL)).await.is_none() {
+                return Err(error);
+            }
+        }
+    }
+
+    async fn run_until_failure(&mut self, drained: &CancellationToken) -> anyhow::Result<()> {
+        // A new reader gives again what the old one gave and was not accounted for.
+        self.reader = None;
+        self.reader = Some(self.spool.reader(&self.sink.id)?);
+        loop {
+            // Asked before the records are read, so that the last ones are not missed.
+            let last = drained.is_cancelled();
+            match self.gather(drained).await? {
+                Some(gathered) => {
+                    if self.push(gathered, drained).await?.is_break() {
+                        break; // A dead backend must not eat the grace period.
+                    }
+                }
+                None if last => break,
+                None => {}
+            }
+        }
+        self.with_reader(|reader| reader.save()).await
+    }
+
+    /// The records of the next push; `None` when there is none and the pipeline stops.
+    async fn gather(&mut self, drained: &CancellationToken) -> anyhow::Result<Option<Gathered>> {
+        let Batching { profiles_max, bytes_max, wait, first_wait } = self.sink.exporter.batching();
+        let planned = self.with_reader(|reader| reader.planned()).await?;
+        let mut records: Vec<Record> = Vec::new();
+        let (mut bytes, mut deadline) = (0, None);
+        loop {
+            self.head.mark_unchanged();
+            let room = (profiles_max - records.len(), (bytes_max.saturating_sub(bytes)) as u64);
+            let unbounded = planned.is_some();
+            let next = self.with_reader(move |reader| match unbounded {
+                true => reader.next(usize::MAX, u64::MAX),
+                false => reader.next(room.0, room.1),
+            });
+            let next = next.await?;
+            bytes += next.iter().map(|record| record.payload.len()).sum::<usize>();
+            records.extend(next);
+            if let Some(range) = planned {
+                // Where all of a plan was lost, what comes is already of the next push.
+                let ours = records.iter().all(|record| range.contains(&record.seq));
+                return Ok(if ours {
+                    Some(Gathered { range, records })
+                } else {
+                    Gathered::new(records)
+                });
+            }
+            let full = records.len() >= profiles_max || bytes >= bytes_max;
+            if !records.is_empty() && deadline.is_none() {
+                let wait = if self.pushed { wait } else { first_wait };
+                deadline = Some(Instant::now() + wait);
+            }
+            let due = deadline.is_some_and(|deadline| deadline <= Instant::now());
+            if full || due || drained.is_cancelled() {
+                return Ok(Gathered::new(records));
+            }
+            self.save_now_and_then().await?;
+            tokio::select! {
+                () = drained.cancelled() => {}
+                _ = self.head.changed() => {}
+                () = time::sleep_until(deadline.unwrap_or_else(far)) => {}
+            }
+        }
+    }
+
+    /// Pushes records until they have an outcome, or until the pipeline stops: then they stay
+    /// pending, and this reader must not go on.
+    async fn push(
+        &mut self,
+        gathered: Gathered,
+        drained: &CancellationToken,
+    ) -> anyhow::Result<ControlFlow<()>> {
+        let Gathered { range, records } = gathered;
+        let planned = range.clone();
+        self.with_reader(move |reader| reader.plan(planned)).await?;
+        let (profiles, records) = self.decode(records).await?;
+        let export = Export { first: range.start, last: range.end - 1, profiles };
+        let pushed = match export.profiles.is_empty() {
+            true => Pushed::Delivered, // All of them are dead letters or were dropped.
+            false => self.attempts(&export, &records, drained).await?,
+        };
+        let outcome = match &pushed {
+            Pushed::Delivered => Outcome::Delivered,
+            Pushed::DeadLettered(reason) => {
+                self.dead_letter(records, reason.clone()).await?;
+                Outcome::DeadLettered
+            }
+            Pushed::Expired => Outcome::Dropped(DropReason::Expired),
+            Pushed::Stopped => return Ok(ControlFlow::Break(())),
+        };
+        self.pushed = true;
+        self.with_reader(move |reader| reader.done(range, outcome)).await?;
+        self.save_now_and_then().await?;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Tries until the push succeeds, fails for good, or the pipeline stops.
+    async fn attempts(
+        &mut self,
+        export: &Export,
+        records: &[Record],
+        drained: &CancellationToken,
+    ) -> anyhow::Result<Pushed> {
+        let retry = self.sink.settings.retry.clone();
+        let mut backoff = Backoff::new(&retry);
+        loop {
+            let attempt = self.sink.exporter.export(export);
+            let result = time::timeout(self.sink.settings.timeout, attempt).await;
+            let (error, after) = match result {
+                Ok(Ok(())) => {
+                    self.stats.succeeded();
+                    return Ok(Pushed::Delivered);
+                }
+                Ok(Err(ExportError::Permanent(error))) => {
+                    let error = format!("{error:#}");
+                    tracing::error!(
+                        exporter = self.sink.id,
+                        error,
+                        "profiles were refused for good"
+                    );
+                    self.stats.failed(error.clone());
+                    return Ok(Pushed::DeadLettered(error));
+                }
+                Ok(Err(ExportError::Retryable { source, after })) => (format!("{source:#}"), after),
+                Err(_) => (format!("no answer within {:?}", self.sink.settings.timeout), None),
+            };
+            tracing::warn!(
+                exporter = self.sink.id,
+                error,
+                "export failed, and will be tried again"
+            );
+            self.stats.failed(error);
+            let newest = records.last().cloned();
+            let expired = self.with_reader(move |reader| {
+                Ok(newest.is_some_and(|newest| reader.is_expired(&newest)))
+            });
+            if expired.await? {
+                return Ok(Pushed::Expired);
+            }
+            let Some(wait) = backoff.next(after) else {
+                return Ok(Pushed::DeadLettered("retries exhausted".into()));
+            };
+            if drained.run_until_cancelled(time::sleep(wait)).await.is_none() {
+                return Ok(Pushed::Stopped);
+            }
+        }
+    }
+
+    /// Records to profiles. What is not whole becomes a dead letter of its own.
+    async fn decode(&mut self, records: Vec<Record>) -> anyhow::Result<(Vec<Stored>, Vec<Record>)> {
+        let limits = self.limits;
+        self.with_reader(move |reader| {
+            let (mut profiles, mut whole) = (Vec::new(), Vec::new());
+            for record in records {
+                match record::decode(&record.payload, &limits) {
+                    Ok(profile) => {
+                        let accepted_ms = record.appended_unix_ms as i64;
+                        profiles.push(Stored { accepted_ms, profile: Arc::new(profile) });
+                        whole.push(record);
+                    }
+                    Err(refused) => {
+                        tracing::error!(seq = record.seq, %refused, "a record cannot be read");
+                        reader.dead_letter(&record.payload, refused.reason.as_str())?;
+                        reader.done(record.seq..record.seq + 1, Outcome::DeadLettered)?;
+                    }
+                }
+            }
+            Ok((profiles, whole))
+        })
+        .await
+    }
+
+    async fn dead_letter(&mut self, records: Vec<Record>, reason: String) -> anyhow::Result<()> {
+        self.with_reader(move |reader| {
+            records.iter().try_for_each(|record| reader.dead_letter(&record.payload, &reason))
+        })
+        .await
+    }
+
+    async fn save_now_and_then(&mut self) -> anyhow::Result<()> {
+        if self.saved.elapsed() >= SAVE_INTERVAL {
+            self.saved = Instant::now();
+            self.with_reader(|reader| reader.save()).await?;
+        }
+        Ok(())
+    }
+
+    /// Calls the reader, which blocks, on a thread for it.
+    async fn with_reader<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Reader) -> Result<T, SpoolError> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let mut reader = self.reader.take().expect("given back by every call before");
+        let (reader, result) = blocking(move || {
+            let result = work(&mut reader);
+            (reader, result)
+        })
+        .await?;
+        self.reader = Some(reader);
+        Ok(result?)
+    }
+}
+
+/// What one push carries: a range without gaps, and the records of it that could be read.
+struct Gathered {
+    range: Range<u64>,
+    records: Vec<Record>,
+}
+
+impl Gathered {
+    fn new(records: Vec<Record>) -> Option<Self> {
+        let range = records.first()?.seq..records.last()?.seq + 1;
+        Some(Self { range, records })
+    }
+}
+
+fn far() -> Instant {
+    Instant::now() + Duration::from_secs(3600)
+}

@@ -1,0 +1,149 @@
+//! What every exporter can be told about queue, retry and timeout. The engine's worker acts on it;
+//! names and meanings are the OpenTelemetry Collector's, save that retry has no end by default.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::quantity;
+
+/// How the engine treats one exporter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Time that one push may take.
+    pub timeout: Duration,
+    /// What happens after a push that may succeed later.
+    pub retry: Retry,
+    /// What may wait for the exporter.
+    pub queue: Queue,
+}
+
+/// Waiting times between attempts.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retry {
+    /// `false` gives a push one attempt only.
+    pub enabled: bool,
+    /// Wait after the first failure.
+    #[serde(with = "quantity::duration")]
+    pub initial_interval: Duration,
+    /// The longest wait.
+    #[serde(with = "quantity::duration")]
+    pub max_interval: Duration,
+    /// Share by which a wait is made longer or shorter at random, 0 to 1.
+    pub randomization_factor: f64,
+    /// By how much each wait is longer than the one before.
+    pub multiplier: f64,
+    /// Time after which a push is given up; zero never gives up.
+    #[serde(with = "quantity::duration")]
+    pub max_elapsed_time: Duration,
+}
+
+/// What may wait in the spool for one exporter.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Queue {
+    /// Bytes of spool that may wait; beyond them the oldest profiles are dropped and counted.
+    #[serde(rename = "queue_size", with = "quantity::bytes")]
+    pub bytes_max: u64,
+    /// Age at which a profile that still waits is dropped and counted.
+    #[serde(with = "quantity::duration")]
+    pub max_age: Duration,
+}
+
+/// The time that one push may take where the config says nothing.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { timeout: TIMEOUT, retry: Retry::default(), queue: Queue::default() }
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            initial_interval: Duration::from_secs(1),
+            max_interval: Duration::from_secs(60),
+            randomization_factor: 0.5,
+            multiplier: 1.5,
+            max_elapsed_time: Duration::ZERO,
+        }
+    }
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { bytes_max: 1 << 30, max_age: Duration::from_secs(24 * 3600) }
+    }
+}
+
+impl Settings {
+    /// What cannot work, as pairs of a field and a message.
+    pub fn check(&self) -> Vec<(String, String)> {
+        let Retry { initial_interval, max_interval, randomization_factor, multiplier, .. } =
+            self.retry;
+        let mut wrong = Vec::new();
+        let mut require = |holds: bool, field: &str, message: &str| {
+            if !holds {
+                wrong.push((field.to_owned(), message.to_owned()));
+            }
+        };
+        require(!self.timeout.is_zero(), "timeout", ABOVE_0);
+        require(!initial_interval.is_zero(), "retry_on_failure.initial_interval", ABOVE_0);
+        require(
+            max_interval >= initial_interval,
+            "retry_on_failure.max_interval",
+            "must not be below initial_interval",
+        );
+        require(
+            (0.0..=1.0).contains(&randomization_factor),
+            "retry_on_failure.randomization_factor",
+            "must be between 0 and 1",
+        );
+        require(
+            multiplier.is_finite() && multiplier >= 1.0,
+            "retry_on_failure.multiplier",
+            "must be at least 1",
+        );
+        require(self.queue.bytes_max > 0, "sending_queue.queue_size", ABOVE_0);
+        require(!self.queue.max_age.is_zero(), "sending_queue.max_age", ABOVE_0);
+        wrong
+    }
+}
+
+const ABOVE_0: &str = "must be above 0";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_pass_and_nonsense_is_named() {
+        assert_eq!(Settings::default().check(), []);
+        let settings = Settings {
+            timeout: Duration::ZERO,
+            retry: Retry {
+                initial_interval: Duration::from_secs(9),
+                max_interval: Duration::from_secs(8),
+                randomization_factor: f64::NAN,
+                multiplier: 0.5,
+                ..Retry::default()
+            },
+            queue: Queue { bytes_max: 0, max_age: Duration::ZERO },
+        };
+        let fields: Vec<_> = settings.check().into_iter().map(|(field, _)| field).collect();
+        assert_eq!(
+            fields,
+            [
+                "timeout",
+                "retry_on_failure.max_interval",
+                "retry_on_failure.randomization_factor",
+                "retry_on_failure.multiplier",
+                "sending_queue.queue_size",
+                "sending_queue.max_age",
+            ]
+        );
+    }
+}

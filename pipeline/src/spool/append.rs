@@ -1,0 +1,204 @@
+//! The writing side: one group of records becomes one segment, durable before `append` returns.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::segment::{self, Frame, Segment};
+use super::{FullPolicy, Spool, SpoolError, lock, names};
+use crate::storage;
+
+/// Tries for one segment before the spool counts as not writable.
+const ATTEMPTS: u32 = 3;
+const RETRY_MS: u64 = 1_000;
+
+/// What only the writing side needs.
+#[derive(Default)]
+pub(super) struct Writer {
+    /// A name that an append may have left behind when it failed. It must be gone for certain
+    /// before its numbers are given to other records.
+    doubtful: Option<PathBuf>,
+    /// Makes temp names differ, so that a failed file is never written again.
+    temp: u64,
+    retry_at_ms: u64,
+}
+
+impl Spool {
+    /// Appends a group of records as one segment and gives their numbers. When this returns they
+    /// survive a power cut. An error means that none was accepted, although after a crash they may
+    /// still turn up, as with any answer that was lost.
+    ///
+    /// The range is empty if there are no records, or if the spool is full under `drop_newest`.
+    pub fn append(&self, payloads: &[Bytes]) -> Result<Range<u64>, SpoolError> {
+        self.check_limits(payloads)?;
+        let mut writer = lock(&self.writer);
+        let head = lock(&self.state).head;
+        if payloads.is_empty() {
+            return Ok(head..head);
+        }
+        self.repair(&mut writer)?;
+        let (frame, bytes) = segment::encode(head, self.now_unix_ms(), payloads);
+        if self.make_room(frame.bytes)? && self.seal(&mut writer, &frame, &bytes)? {
+            return Ok(self.publish(frame, bytes));
+        }
+        if self.config.full != FullPolicy::DropNewest {
+            return Err(SpoolError::Full);
+        }
+        for exporter in lock(&self.state).exporters.values_mut() {
+            exporter.cursor.progress.drop_on_arrival(payloads.len() as u64);
+        }
+        Ok(head..head)
+    }
+
+    /// Looks after the disk: tries again where it failed, sets ballast aside again. To be called
+    /// about once a second.
+    pub fn tend(&self) {
+        let mut writer = lock(&self.writer);
+        if !self.is_writable() && self.repair(&mut writer).is_ok() {
+            match storage::put(&*self.disk, &self.dir, ".probe.tmp", "probe", b"probe") {
+                Ok(()) => lock(&self.state).failure = None,
+                Err(error) => drop(self.fail(&mut writer, &error)),
+            }
+            let _ = self.disk.remove(&self.dir.join("probe"));
+        }
+        if self.has_room(0) {
+            lock(&self.ballast).restore(self.now_unix_ms());
+        }
+    }
+
+    fn check_limits(&self, payloads: &[Bytes]) -> Result<(), SpoolError> {
+        let config = &self.config;
+        let record = payloads.iter().map(|payload| payload.len() as u64).max().unwrap_or(0);
+        // Offsets and lengths inside a segment have 32 bits.
+        let segment_bytes_max = config.segment_bytes_max.min(u32::MAX.into());
+        for (what, value, limit) in [
+            ("record", record, config.record_bytes_max),
+            ("number of records", payloads.len() as u64, config.segment_records_max as u64),
+            ("group of records", segment::encoded_bytes(payloads), segment_bytes_max),
+            ("group of records", segment::encoded_bytes(payloads), config.bytes_max),
+        ] {
+            if value > limit {
+                return Err(SpoolError::TooLarge { what, value, limit });
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends what a failed append may have left open; refuses while it is too early to try again.
+    fn repair(&self, writer: &mut Writer) -> Result<(), SpoolError> {
+        if let Some(failure) = lock(&self.state).failure.clone()
+            && self.now_unix_ms() < writer.retry_at_ms
+        {
+            return Err(SpoolError::NotWritable(failure));
+        }
+        let Some(path) = writer.doubtful.clone() else { return Ok(()) };
+        let removed = match self.disk.remove(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        };
+        match removed.and_then(|()| self.disk.sync_dir(&self.dir)) {
+            Ok(()) => writer.doubtful = None,
+            Err(error) => return Err(self.fail(writer, &error)),
+        }
+        Ok(())
+    }
+
+    fn fail(&self, writer: &mut Writer, error: &std::io::Error) -> SpoolError {
+        writer.retry_at_ms = self.now_unix_ms() + RETRY_MS;
+        let failure = error.to_string();
+        lock(&self.state).failure = Some(failure.clone());
+        SpoolError::NotWritable(failure)
+    }
+
+    /// Whether a segment of this size may be added within budget, floor and ballast.
+    fn has_room(&self, bytes: u64) -> bool {
+        if lock(&self.state).bytes + bytes > self.config.bytes_max {
+            return false;
+        }
+        // A disk that does not say how full it is will say so when it is written to.
+        let Ok(space) = self.disk.space(&self.dir) else { return true };
+        let floor = self.config.free_floor.bytes_of(space.total_bytes);
+        space.free_bytes >= bytes + floor + lock(&self.ballast).missing_bytes()
+    }
+
+    /// Makes room for a segment of this size as the policy allows; false if there is none.
+    fn make_room(&self, bytes: u64) -> Result<bool, SpoolError> {
+        while !self.has_room(bytes) {
+            if self.config.full != FullPolicy::DropOldest || !self.drop_oldest(bytes)? {
+                return Ok(false);
+            }
+        }
+        // Without ballast the next full disk would stop the cursors; an empty spool may go ahead,
+        // or a disk that is too small for ballast could never be used.
+        let ballast = lock(&self.ballast).restore(self.now_unix_ms());
+        Ok(ballast || lock(&self.state).segments.is_empty())
+    }
+
+    /// Writes the segment; false if the disk is full and nothing may be dropped.
+    fn seal(&self, writer: &mut Writer, frame: &Frame, bytes: &[u8]) -> Result<bool, SpoolError> {
+        let name = names::segment(&frame.records);
+        let mut failures = 0;
+        loop {
+            // Set before the try: whatever happens next, the name may be on disk.
+            writer.doubtful = Some(self.dir.join(&name));
+            writer.temp += 1;
+            let temp = format!(".{name}.{}.tmp", writer.temp);
+            match storage::put(&*self.disk, &self.dir, &temp, &name, bytes) {
+                Ok(()) => {
+                    writer.doubtful = None;
+                    lock(&self.state).failure = None;
+                    return Ok(true);
+                }
+                Err(error) if storage::is_full(&error) => {
+                    let released = lock(&self.ballast).release();
+                    let may_drop = self.config.full == FullPolicy::DropOldest;
+                    if !released && !(may_drop && self.drop_oldest(frame.bytes)?) {
+                        return Ok(false);
+                    }
+                }
+                Err(error) => {
+                    failures += 1;
+                    tracing::warn!(%error, segment = name, failures, "cannot write a segment");
+                    if failures == ATTEMPTS {
+                        return Err(self.fail(writer, &error));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets readers see a segment that is durable.
+    fn publish(&self, frame: Frame, bytes: Bytes) -> Range<u64> {
+        let records = frame.records.clone();
+        let mut state = lock(&self.state);
+        state.head = records.end;
+        state.bytes += frame.bytes;
+        state.segments.push_back(frame.clone());
+        state.fresh = Some(Arc::new(Segment::sealed(frame, bytes)));
+        drop(state);
+        self.head.send_replace(records.end);
+        records
+    }
+
+    /// Keeps what a destination refused for good, for a person to look at. Durable when this
+    /// returns; the oldest letters go when the exporter's ring is full.
+    pub fn dead_letter(
+        &self,
+        exporter: &str,
+        payload: &[u8],
+        reason: &str,
+    ) -> Result<(), SpoolError> {
+        let name = names::escape(exporter)?;
+        let dir = super::dead_dir(&self.dir).join(&name);
+        let mut rings = lock(&self.dead);
+        let ring = match rings.entry(name) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(super::Ring::open(self.disk.clone(), &dir, &self.config)?)
+            }
+        };
+        ring.put(&names::reason(reason), payload)
+    }
+}

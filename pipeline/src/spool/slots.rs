@@ -1,0 +1,233 @@
+//! A small file that is overwritten in place and never torn: two slots, written in turn.
+//!
+//! The file is created whole, so saving needs no new space and works on a full disk. A power cut
+//! while one slot is written leaves the other, which has the state saved before.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::SpoolError;
+use super::error::io_error;
+use super::wire::Fields;
+use crate::storage::{self, Storage, StorageFile};
+
+pub(super) const SLOT_BYTES: usize = 4096;
+const FILE_BYTES: usize = 2 * SLOT_BYTES;
+const VERSION: u32 = 1;
+const CRC_AT: usize = SLOT_BYTES - 4;
+const ATTEMPTS: u32 = 3;
+
+/// The file and the generation that was saved last.
+pub(super) struct SlotFile {
+    disk: Arc<dyn Storage>,
+    path: PathBuf,
+    magic: &'static [u8; 8],
+    generation: u64,
+    handle: Option<Box<dyn StorageFile>>,
+}
+
+impl SlotFile {
+    /// Creates the file with `body` as its state, durable when this returns.
+    pub(super) fn create(
+        disk: Arc<dyn Storage>,
+        path: &Path,
+        magic: &'static [u8; 8],
+        body: &[u8],
+    ) -> Result<Self, SpoolError> {
+        let generation = 1;
+        let mut bytes = vec![0; FILE_BYTES];
+        let slot = encode(magic, generation, body);
+        bytes[slot_at(generation)..][..SLOT_BYTES].copy_from_slice(&slot);
+        let dir = path.parent().unwrap_or(path);
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        storage::put(&*disk, dir, &format!(".{name}.tmp"), name, &bytes)
+            .map_err(io_error("create", path))?;
+        Ok(Self { disk, path: path.into(), magic, generation, handle: None })
+    }
+
+    /// Opens the file and gives the newest state that is whole; `None` where neither slot is.
+    pub(super) fn open(
+        disk: Arc<dyn Storage>,
+        path: &Path,
+        magic: &'static [u8; 8],
+    ) -> Result<Option<(Self, Vec<u8>)>, SpoolError> {
+        let bytes = disk.read_at(path, 0, FILE_BYTES).map_err(io_error("read", path))?;
+        let mut newest: Option<(u64, Vec<u8>)> = None;
+        for slot in bytes.chunks_exact(SLOT_BYTES) {
+            let Some((version, generation, body)) = decode(magic, slot) else { continue };
+            if version > VERSION {
+                let file = path.into();
+                return Err(SpoolError::NewerVersion { file, version, known: VERSION });
+            }
+            if newest.as_ref().is_none_or(|(newest, _)| generation > *newest) {
+                newest = Some((generation, body.to_vec()));
+            }
+        }
+        Ok(newest.map(|(generation, body)| {
+            (Self { disk, path: path.into(), magic, generation, handle: None }, body)
+        }))
+    }
+
+    /// Makes `body` the durable state. After an error either state may come back.
+    pub(super) fn save(&mut self, body: &[u8]) -> Result<(), SpoolError> {
+        let generation = self.generation + 1;
+        let slot = encode(self.magic, generation, body);
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.write(slot_at(generation) as u64, &slot) {
+                Ok(()) => break,
+                // After a failed fsync only new bytes through a new handle can be trusted.
+                Err(error) => {
+                    self.handle = None;
+                    if attempts == ATTEMPTS || storage::is_full(&error) {
+                        return Err(io_error("save", &self.path)(error));
+                    }
+                }
+            }
+        }
+        self.generation = generation;
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u64, slot: &[u8]) -> std::io::Result<()> {
+        let mut handle = match self.handle.take() {
+            Some(handle) => handle,
+            None => self.disk.open(&self.path)?,
+        };
+        handle.write_at(offset, slot)?;
+        handle.sync()?;
+        self.handle = Some(handle);
+        Ok(())
+    }
+}
+
+fn slot_at(generation: u64) -> usize {
+    (generation % 2) as usize * SLOT_BYTES
+}
+
+fn encode(magic: &[u8; 8], generation: u64, body: &[u8]) -> Vec<u8> {
+    let mut slot = Vec::with_capacity(SLOT_BYTES);
+    slot.extend_from_slice(magic);
+    slot.extend_from_slice(&VERSION.to_le_bytes());
+    slot.extend_from_slice(&generation.to_le_bytes());
+    slot.extend_from_slice(&(body.len() as u32).to_le_bytes());
+    slot.extend_from_slice(body);
+    assert!(slot.len() <= CRC_AT, "a slot's body has a small, fixed size");
+    slot.resize(CRC_AT, 0);
+    slot.extend_from_slice(&crc32c::crc32c(&slot).to_le_bytes());
+    slot
+}
+
+/// Version, generation and body of a slot, if it is whole.
+fn decode<'a>(magic: &[u8; 8], slot: &'a [u8]) -> Option<(u32, u64, &'a [u8])> {
+    let (content, crc) = slot.split_at_checked(CRC_AT)?;
+    if Fields(crc).u32()? != crc32c::crc32c(content) {
+        return None;
+    }
+    let mut fields = Fields(content);
+    if fields.take(magic.len())? != magic {
+        return None;
+    }
+    let (version, generation, len) = (fields.u32()?, fields.u64()?, fields.u32()?);
+    Some((version, generation, fields.take(len as usize)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::SimDisk;
+
+    const MAGIC: &[u8; 8] = b"pp-tests";
+
+    fn saved(disk: &SimDisk) -> (SlotFile, PathBuf) {
+        let path = PathBuf::from("/x");
+        let mut file = SlotFile::create(Arc::new(disk.clone()), &path, MAGIC, b"one").unwrap();
+        file.save(b"two").unwrap();
+        file.save(b"three").unwrap();
+        (file, path)
+    }
+
+    fn state(disk: &SimDisk) -> Option<Vec<u8>> {
+        let opened = SlotFile::open(Arc::new(disk.clone()), Path::new("/x"), MAGIC).unwrap();
+        opened.map(|(_, body)| body)
+    }
+
+    #[test]
+    fn every_flipped_bit_and_cut_leaves_a_saved_state() {
+        let disk = SimDisk::new(1);
+        let (_, path) = saved(&disk);
+        let good = disk.read(&path, FILE_BYTES as u64).unwrap();
+        let (mut last, mut before) = (0, 0);
+        for byte in 0..FILE_BYTES {
+            disk.rot(&path, |bytes| bytes[byte] ^= 1 << (byte % 8));
+            match state(&disk).unwrap().as_slice() {
+                b"three" => last += 1,
+                b"two" => before += 1,
+                other => panic!("{other:?}"),
+            }
+            disk.rot(&path, |bytes| bytes.clone_from(&good));
+        }
+        assert_eq!((last, before), (SLOT_BYTES, SLOT_BYTES));
+        for len in 0..FILE_BYTES {
+            disk.rot(&path, |bytes| bytes.truncate(len));
+            let found = state(&disk);
+            let whole = len >= SLOT_BYTES;
+            assert_eq!(found.is_some(), whole, "cut at {len}");
+            disk.rot(&path, |bytes| bytes.clone_from(&good));
+        }
+    }
+
+    #[test]
+    fn a_power_cut_leaves_the_old_or_the_new_state() {
+        for seed in 0..200 {
+            let disk = SimDisk::new(seed);
+            let (mut file, _) = saved(&disk);
+            disk.crash_after(1 + seed % 3);
+            let result = file.save(b"four");
+            disk.power_cut();
+            let found = state(&disk).unwrap();
+            assert!(found == b"four" || (found == b"three" && result.is_err()), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn failed_syncs_are_repeated_with_a_new_handle() {
+        let disk = SimDisk::new(3);
+        let (mut file, _) = saved(&disk);
+        disk.fail_syncs(2);
+        file.save(b"four").unwrap();
+        disk.power_cut();
+        assert_eq!(state(&disk).unwrap(), b"four");
+        let (mut file, _) =
+            SlotFile::open(Arc::new(disk.clone()), Path::new("/x"), MAGIC).unwrap().unwrap();
+        disk.fail_syncs(3);
+        assert!(file.save(b"five").is_err());
+        file.save(b"six").unwrap();
+        disk.power_cut();
+        assert_eq!(state(&disk).unwrap(), b"six");
+    }
+
+    #[test]
+    fn saving_works_on_a_full_disk() {
+        let disk = SimDisk::new(1);
+        let (mut file, _) = saved(&disk);
+        disk.set_capacity_bytes(0);
+        file.save(b"four").unwrap();
+        assert_eq!(state(&disk).unwrap(), b"four");
+    }
+
+    #[test]
+    fn a_newer_version_is_refused_by_name() {
+        let disk = SimDisk::new(1);
+        let (_, path) = saved(&disk);
+        disk.rot(&path, |bytes| {
+            bytes[8] = 2;
+            let crc = crc32c::crc32c(&bytes[..CRC_AT]);
+            bytes[CRC_AT..SLOT_BYTES].copy_from_slice(&crc.to_le_bytes());
+        });
+        let opened = SlotFile::open(Arc::new(disk), &path, MAGIC).map(|_| ());
+        let message = opened.unwrap_err().to_string();
+        assert_eq!(message, "/x has format version 2, newer than 1");
+    }
+}

@@ -1,0 +1,177 @@
+//! One HTTP exchange with a target, in which nothing is trusted: redirects are not followed, no
+//! proxy is asked, and bytes and time are limited while they come in.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use futures_util::StreamExt;
+use pipeline::reason::{Reason, Refused};
+use reqwest::{Client, ClientBuilder, Response, Url, header, redirect};
+
+use super::failure::{Failure, clean};
+
+/// How long a connection may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long the start of an error page may take.
+const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Bytes of an error page that are shown.
+const ERROR_BODY_BYTES_MAX: usize = 512;
+
+/// Header fields of an answer.
+const HEADERS_MAX: usize = 100;
+
+/// Asks targets for profiles. One for all targets, so that TLS is set up once.
+pub(super) struct Fetcher {
+    client: Client,
+    body_bytes_max: usize,
+}
+
+impl Fetcher {
+    /// A fetcher that takes bodies of at most this many bytes. Where the system has no
+    /// certificates, as in a bare container, only targets under TLS fail. Fails where even HTTP
+    /// cannot be set up.
+    pub(super) fn new(body_bytes_max: usize) -> anyhow::Result<Self> {
+        let client = builder().build().or_else(|error| {
+            tracing::warn!("https targets will fail: {:#}", anyhow::Error::from(error));
+            builder().tls_certs_only([]).build().context("set up HTTP")
+        })?;
+        Ok(Self { client, body_bytes_max })
+    }
+
+    /// The body of a 200. The whole exchange takes at most `window + timeout`; the head, and each
+    /// piece of the body, at most half of `timeout` longer than the target has reason to wait.
+    pub(super) async fn fetch(
+        &self,
+        url: &Url,
+        window: Duration,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, Failure> {
+        let total = window + timeout;
+        match tokio::time::timeout(total, self.exchange(url, window, timeout / 2)).await {
+            Ok(result) => result,
+            Err(_) => Err(late(format!("no whole answer within {total:?}"))),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        url: &Url,
+        window: Duration,
+        idle: Duration,
+    ) -> Result<Vec<u8>, Failure> {
+        let sent = tokio::time::timeout(window + idle, self.client.get(url.clone()).send()).await;
+        let response = match sent {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(Failure::http(&error, url)),
+            Err(_) => return Err(late(format!("no answer within {:?}", window + idle))),
+        };
+        if response.status() != reqwest::StatusCode::OK {
+            return Err(refusal(response).await);
+        }
+        self.body(response, url, idle).await
+    }
+
+    async fn body(
+        &self,
+        response: Response,
+        url: &Url,
+        idle: Duration,
+    ) -> Result<Vec<u8>, Failure> {
+        let max = self.body_bytes_max;
+        let too_large = || {
+            let detail = format!("more than {max} bytes on the wire");
+            Failure::new(Refused::new(Reason::SizeLimit, detail))
+        };
+        let announced = response.content_length().unwrap_or(0);
+        if announced > max as u64 {
+            return Err(too_large());
+        }
+        let mut body = Vec::with_capacity((announced as usize).min(1 << 20));
+        let mut pieces = response.bytes_stream();
+        loop {
+            let piece = match tokio::time::timeout(idle, pieces.next()).await {
+                Ok(Some(piece)) => piece.map_err(|error| Failure::http(&error, url))?,
+                Ok(None) => return Ok(body),
+                Err(_) => return Err(late(format!("silent for {idle:?} in the body"))),
+            };
+            if body.len() + piece.len() > max {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&piece);
+        }
+    }
+}
+
+fn builder() -> ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("profpipe/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .no_proxy()
+        .http1_only()
+        .http1_max_headers(HEADERS_MAX)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_max_idle_per_host(2)
+}
+
+fn late(detail: String) -> Failure {
+    Failure::new(Refused::new(Reason::Timeout, detail))
+}
+
+/// What an answer that is no 200 means.
+async fn refusal(response: Response) -> Failure {
+    let status = response.status();
+    let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let retry_after = text(header::RETRY_AFTER).and_then(|seconds| seconds.trim().parse().ok());
+    let elsewhere = text(header::LOCATION).and_then(|url| response.url().join(url).ok());
+    let elsewhere = elsewhere.and_then(|url| url.host_str().map(String::from));
+    let is_go = response.headers().contains_key("x-go-pprof");
+    let body = start_of_body(response).await;
+    let (reason, detail, hint) = match status.as_u16() {
+        300..=399 => {
+            let host = elsewhere.unwrap_or_else(|| "nowhere".into());
+            (Reason::RedirectRefused, format!("{status} to {host}"), Some(HINT_REDIRECT))
+        }
+        401 | 403 => (Reason::Unauthorized, status.to_string(), None),
+        404 if is_go => (Reason::NotFound, "the program has no such profile".into(), None),
+        404 => (Reason::NotFound, status.to_string(), Some(HINT_IMPORT)),
+        400 if body.contains("WriteTimeout") => {
+            (Reason::HttpStatus, status.to_string(), Some(HINT_WRITE_TIMEOUT))
+        }
+        500 if body.contains("already in use") => {
+            (Reason::TargetBusy, "cpu profiling already in use".into(), Some(HINT_BUSY))
+        }
+        _ => (Reason::HttpStatus, status.to_string(), None),
+    };
+    Failure {
+        refused: Refused::new(reason, detail),
+        body: (!body.is_empty()).then_some(body),
+        hint,
+        retry_after: retry_after.map(Duration::from_secs),
+    }
+}
+
+const HINT_REDIRECT: &str = "redirects are not followed: name the address that it leads to";
+const HINT_IMPORT: &str = "import net/http/pprof in the program, or set the path";
+const HINT_WRITE_TIMEOUT: &str =
+    "the WriteTimeout of the program's server is shorter than the window: set fewer seconds";
+const HINT_BUSY: &str = "something else takes CPU profiles of this process";
+
+/// The start of an error page, for people; empty if it does not come soon.
+async fn start_of_body(response: Response) -> String {
+    let mut start = Vec::new();
+    let mut pieces = response.bytes_stream();
+    let read = async {
+        while let Some(Ok(piece)) = pieces.next().await {
+            start.extend_from_slice(&piece[..piece.len().min(ERROR_BODY_BYTES_MAX)]);
+            if start.len() >= ERROR_BODY_BYTES_MAX {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(ERROR_BODY_TIMEOUT, read).await; // What came by then is shown.
+    start.truncate(ERROR_BODY_BYTES_MAX);
+    clean(&start, ERROR_BODY_BYTES_MAX)
+}

@@ -1,0 +1,89 @@
+//! The receiver `pprof`: scrapes the profiles of Go processes over HTTP. `README.md` beside this
+//! file says what a user sees of it.
+
+mod config;
+mod failure;
+mod fetch;
+mod kind;
+mod manager;
+mod metrics;
+mod prepare;
+mod schedule;
+mod scrape;
+mod status;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub use config::{Config, Problem, ProfileConfig, Scheme, StaticConfig};
+pub use kind::{KINDS, Kind, SECONDS_DEFAULT, SNAPSHOT_INTERVAL_DEFAULT_S};
+pub use metrics::{ScrapeCounts, ScrapeMetrics};
+pub use target::{ProfileSettings, Schedule, ScrapeTarget, TIMEOUT_DEFAULT, address};
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pipeline::{
+    component::{Outlet, Receiver},
+    limits::Limits,
+};
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+use self::{fetch::Fetcher, manager::Manager, scrape::Shared};
+use crate::Context;
+
+/// All targets to scrape at a moment, with what to ask of each. A new value replaces the old one.
+pub type ScrapeTargets = watch::Receiver<Arc<[ScrapeTarget]>>;
+
+/// Answers that are decoded at the same time: each may take as much memory as the limits allow.
+const DECODERS: usize = 2;
+
+/// Scrapes what a list of targets names, which may change while it runs.
+pub struct Pprof {
+    targets: ScrapeTargets,
+    fetcher: Fetcher,
+    limits: Limits,
+    context: Context,
+}
+
+impl Pprof {
+    /// A receiver for the targets that stand in its config, as members of the group `id`. Fails
+    /// if HTTP cannot be set up.
+    pub fn fixed(id: &str, config: &Config, context: &Context) -> anyhow::Result<Self> {
+        let (_, targets) = watch::channel(config.scrape_targets(id).into());
+        Self::following(targets, &config.limits, context)
+    }
+
+    /// A receiver for targets that come and go. Fails if HTTP cannot be set up.
+    pub fn following(
+        targets: ScrapeTargets,
+        limits: &Limits,
+        context: &Context,
+    ) -> anyhow::Result<Self> {
+        let fetcher = Fetcher::new(limits.body_bytes_max)?;
+        Ok(Self { targets, fetcher, limits: *limits, context: context.clone() })
+    }
+}
+
+#[async_trait]
+impl Receiver for Pprof {
+    async fn run(self: Box<Self>, outlet: Outlet, stop: CancellationToken) -> anyhow::Result<()> {
+        let Self { mut targets, fetcher, limits, context } = *self;
+        let decoders = Arc::new(Semaphore::new(DECODERS));
+        let metrics = context.scrapes;
+        let shared = Shared { fetcher, limits, decoders, outlet, metrics };
+        let mut manager = Manager::new(shared, context.board);
+        loop {
+            let wanted = Arc::clone(&targets.borrow_and_update());
+            manager.sync(&wanted).await;
+            tokio::select! {
+                () = stop.cancelled() => break,
+                // Without a sender the list is final, and this arm waits no more.
+                Ok(()) = targets.changed() => {}
+            }
+        }
+        manager.shutdown().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,183 @@
+//! The scrapes of one target: a lane for windows and one for snapshots, so that a CPU window of
+//! two minutes starves nobody, and in each lane one request at a time.
+
+use std::sync::Arc;
+
+use pipeline::{
+    codec::pprof::decode,
+    component::Outlet,
+    limits::Limits,
+    profile::{Attributes, Profile},
+    reason::{Reason, Refused},
+    receipt::Outcome,
+};
+use tokio::{
+    sync::Semaphore,
+    time::{Duration, Instant, sleep_until},
+};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{
+    failure::Failure,
+    fetch::Fetcher,
+    metrics::ScrapeMetrics,
+    prepare::{Shot, prepare, resource},
+    schedule::{Moment, Turn, Verdict},
+    status::Report,
+    target::{ProfileSettings, ScrapeTarget},
+};
+
+/// What the scrapes of all targets share.
+pub(super) struct Shared {
+    /// Asks targets.
+    pub fetcher: Fetcher,
+    /// What one answer may cost.
+    pub limits: Limits,
+    /// As many permits as answers may be decoded at a time.
+    pub decoders: Arc<Semaphore>,
+    /// Where profiles go.
+    pub outlet: Outlet,
+    /// Counts.
+    pub metrics: ScrapeMetrics,
+}
+
+/// The right to ask a process for a window, and for a snapshot. Targets with one address share it,
+/// because Go takes one CPU profile at a time.
+pub(super) type Gates = [Semaphore; 2];
+
+/// Gates that let one request of each sort through.
+pub(super) fn gates() -> Gates {
+    [Semaphore::new(1), Semaphore::new(1)]
+}
+
+/// Scrapes one target.
+pub(super) struct Scraper {
+    target: ScrapeTarget,
+    resource: Attributes,
+    gates: Arc<Gates>,
+    report: Report,
+    shared: Arc<Shared>,
+}
+
+/// Why no profile came to rest.
+enum Trouble {
+    Failed(Failure),
+    Closed,
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl Scraper {
+    /// A scraper that has not started.
+    pub(super) fn new(
+        target: ScrapeTarget,
+        gates: Arc<Gates>,
+        report: Report,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self { resource: resource(&target), target, gates, report, shared }
+    }
+
+    /// Scrapes until the pipeline is closed, or the future is dropped, which aborts what is under
+    /// way. The first scrapes start within `spread`.
+    pub(super) async fn run(self, spread: Duration) {
+        let target = &self.target.target;
+        let seed = xxh3_64(format!("{}\0{}", target.job, target.address).as_bytes());
+        let now = Moment::now();
+        let turns = self.target.profiles.iter().map(|p| Turn::new(p.clone(), seed, spread, now));
+        let (windows, snapshots): (Vec<_>, Vec<_>) =
+            turns.partition(|turn| turn.settings.seconds.is_some());
+        tokio::join!(self.lane(windows), self.lane(snapshots));
+    }
+
+    /// Takes the turns by the time that they are due.
+    async fn lane(&self, mut turns: Vec<Turn>) {
+        turns.iter().for_each(|turn| self.plan(turn));
+        while let Some(turn) = turns.iter_mut().min_by_key(|turn| turn.due) {
+            sleep_until(turn.due).await;
+            let gate = self.gates[usize::from(turn.settings.seconds.is_some())].acquire().await;
+            let started = Moment::now();
+            let verdict = self.attempt(&turn.settings, started).await;
+            drop(gate);
+            if verdict == Verdict::Closed {
+                return;
+            }
+            let skipped = turn.finish(verdict, started, Moment::now());
+            self.shared.metrics.skipped(skipped);
+            self.plan(turn);
+        }
+    }
+
+    fn plan(&self, turn: &Turn) {
+        let wait = turn.due.saturating_duration_since(Instant::now());
+        self.report.planned(&turn.settings.name, wait);
+    }
+
+    /// One scrape, counted and reported.
+    async fn attempt(&self, settings: &ProfileSettings, started: Moment) -> Verdict {
+        self.shared.metrics.attempt();
+        let result = self.scrape(settings, started).await;
+        let took = started.at.elapsed();
+        match result {
+            Ok(()) => {
+                self.shared.metrics.success();
+                self.report.succeeded(&settings.name, took);
+                Verdict::Good
+            }
+            Err(Trouble::Failed(failure)) => {
+                let verdict = Verdict::Bad(failure.refused.reason, failure.retry_after);
+                self.shared.metrics.failure(failure.refused.reason);
+                self.report.failed(&settings.name, failure, took);
+                verdict
+            }
+            Err(Trouble::Closed) => Verdict::Closed,
+        }
+    }
+
+    /// Fetches one profile and waits until it is durable.
+    async fn scrape(&self, settings: &ProfileSettings, started: Moment) -> Result<(), Trouble> {
+        let shared = &self.shared;
+        let fail = |reason, detail: String| Failure::new(Refused::new(reason, detail));
+        let url = settings.url(&self.target.target.address);
+        let url = url.map_err(|message| fail(Reason::Protocol, message))?;
+        let body = shared.fetcher.fetch(&url, settings.window(), settings.timeout).await?;
+        shared.metrics.body(body.len());
+        let profile = self.decode(body).await.map_err(Failure::new)?;
+        let shot = Shot {
+            settings,
+            resource: &self.resource,
+            peer: url.as_str(),
+            started_ns: i64::try_from(started.wall_ns).unwrap_or(i64::MAX),
+        };
+        let (profiles, adjusted) = prepare(profile, &shot);
+        if adjusted {
+            shared.metrics.timestamp_adjusted();
+        }
+        let settled = shared.outlet.send(profiles).await.map_err(|_| Trouble::Closed)?;
+        match settled.await {
+            Ok(Outcome::Delivered) => Ok(()),
+            Ok(Outcome::Rejected) => {
+                Err(fail(Reason::PipelineFull, "refused by the pipeline".into()).into())
+            }
+            Ok(Outcome::Lost) | Err(_) => {
+                Err(fail(Reason::PipelineFull, "not kept by the pipeline".into()).into())
+            }
+        }
+    }
+
+    /// Decodes on a thread that may take its time.
+    async fn decode(&self, body: Vec<u8>) -> Result<Profile, Refused> {
+        let permit = Arc::clone(&self.shared.decoders).acquire_owned().await;
+        let limits = self.shared.limits;
+        let decoded = tokio::task::spawn_blocking(move || {
+            let _held_until_done = permit;
+            decode(&body, &limits)
+        });
+        let gave_up = |_| Err(Refused::new(Reason::Malformed, "the decoder gave up on it"));
+        decoded.await.unwrap_or_else(gave_up)
+    }
+}

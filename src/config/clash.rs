@@ -1,0 +1,85 @@
+//! What cannot be had twice: ports and directories. And what should not be open to everyone.
+
+use std::path::{Component, Path as FilePath, PathBuf};
+
+use super::{
+    model::Config,
+    node::{Node, Path},
+    problem::Problem,
+};
+
+/// Finds ports and directories that two components want, and pages open to the network.
+pub(crate) fn check(
+    config: &Config,
+    root: &Node,
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
+) {
+    let mut ports: Vec<(Path, &str, u16)> = Vec::new();
+    let mut lakes: Vec<(Path, PathBuf)> = Vec::new();
+    if let Some(own) = &config.self_telemetry {
+        ports.push((Path::of(&["self_telemetry", "pprof_port"]), "127.0.0.1", own.pprof_port));
+    }
+    for (id, exporter) in &config.exporters {
+        let path = Path::of(&["exporters", &id.to_string()]);
+        match exporter {
+            exporter::Config::Ui(ui) => {
+                let Some((host, port)) = ui.host_port() else { continue };
+                if !is_loopback(host) {
+                    let message = format!(
+                        "`{}` is open to the network, and nobody is asked for a password",
+                        ui.endpoint
+                    );
+                    warnings.push(root.problem(path.key("endpoint"), message));
+                }
+                ports.push((path.key("endpoint"), host, port));
+            }
+            exporter::Config::Parquet(parquet) => {
+                let Some(lake) = &parquet.path else { continue };
+                lakes.push((path.key("path"), plain(lake)));
+            }
+            exporter::Config::Debug(_) => {}
+        }
+    }
+    for (index, (path, host, port)) in ports.iter().enumerate() {
+        let same = |(_, other, other_port): &&(Path, &str, u16)| {
+            *port != 0 && port == other_port && overlap(host, other)
+        };
+        if let Some((other, ..)) = ports[..index].iter().find(same) {
+            let message = format!("port {port} is taken by `{other}`");
+            problems.push(root.problem(path.clone(), message));
+        }
+    }
+    for (index, (path, lake)) in lakes.iter().enumerate() {
+        let same =
+            |(_, other): &&(Path, PathBuf)| lake.starts_with(other) || other.starts_with(lake);
+        if let Some((other, _)) = lakes[..index].iter().find(same) {
+            let message = format!("`{}` is shared with `{other}`", lake.display());
+            problems.push(root.problem(path.clone(), message));
+        }
+    }
+}
+
+/// The path without `.` and `..`, as far as that can be told without looking at the disk.
+fn plain(path: &FilePath) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut plain, component| {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if plain.file_name().is_some() => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+        plain
+    })
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+fn overlap(host: &str, other: &str) -> bool {
+    let all = |host: &str| matches!(host, "0.0.0.0" | "::");
+    host == other || all(host) || all(other) || (is_loopback(host) && is_loopback(other))
+}

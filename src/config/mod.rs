@@ -1,0 +1,78 @@
+//! From config files to what is to be run. Files become trees with places (`yaml`), which are
+//! merged (`source`), get their variables (`expand`), become typed (`de`, `model`, `monitors`),
+//! and are turned into pipelines after a check of all that types cannot say (`resolve`).
+//!
+//! Nothing here does I/O beyond reading the files.
+
+mod clash;
+mod components;
+mod de;
+mod expand;
+mod model;
+mod monitors;
+mod node;
+mod problem;
+mod resolve;
+mod source;
+#[cfg(test)]
+mod tests;
+mod yaml;
+
+use std::path::PathBuf;
+
+pub use components::ComponentId;
+pub use model::LogLevel;
+pub use problem::{Problem, Problems};
+pub use resolve::{PipelineSpec, Resolved, SelfProfile, UiSpec};
+
+/// Where a config comes from: files, and the flags that stand above them.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Config files; a later one is laid over those before. None means the built-in config.
+    pub files: Vec<PathBuf>,
+    /// `a::b=value` of `--set`, laid over the files.
+    pub sets: Vec<String>,
+    /// Where lakes stand whose path the config leaves open.
+    pub data_dir: PathBuf,
+    /// Host of the pages instead of the one in the config.
+    pub web_host: Option<String>,
+    /// Port of the pages instead of the one in the config.
+    pub web_port: Option<u16>,
+    /// Level of the log instead of the one in the config.
+    pub log_level: Option<LogLevel>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            files: Vec::new(),
+            sets: Vec::new(),
+            data_dir: "profpipe-data".into(),
+            web_host: None,
+            web_port: None,
+            log_level: None,
+        }
+    }
+}
+
+/// Reads and checks a config. An error lists all problems that could be found; the caller ends
+/// with exit code 2. Variables come from the environment of the process.
+pub fn load(options: &Options) -> Result<Resolved, Problems> {
+    load_with(options, &|name| std::env::var(name).ok())
+}
+
+/// The same with variables from elsewhere.
+pub fn load_with(
+    options: &Options,
+    variables: &dyn Fn(&str) -> Option<String>,
+) -> Result<Resolved, Problems> {
+    let mut root = source::read(options).map_err(Problems::new)?;
+    let mut problems = Vec::new();
+    expand::expand(&mut root, variables, &mut problems);
+    let config = de::read(&mut root, &mut problems);
+    let resolved = config.map(|config| resolve::resolve(config, &root, options, &mut problems));
+    match resolved {
+        Some(resolved) if problems.is_empty() => Ok(resolved),
+        _ => Err(Problems::new(problems)),
+    }
+}

@@ -1,0 +1,117 @@
+//! What is wrong with a config, said so that a person finds the place and the remedy.
+
+use std::fmt;
+
+use super::node::{Path, Place};
+
+/// Everything that is wrong with a config, in order of files and lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+/// One thing that is wrong: `file:line:column: path: message`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub(crate) place: Place,
+    pub(crate) path: Path,
+    pub(crate) message: String,
+}
+
+impl Problems {
+    /// Problems in the order of their places, each once.
+    pub(crate) fn new(mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
+        problems.sort_by(|a, b| a.place.file.cmp(&b.place.file));
+        problems.dedup();
+        Self(problems)
+    }
+
+    /// The problems one by one; never none.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.0.iter()
+    }
+}
+
+impl Problem {
+    /// File or argument, line and column, counted from 1.
+    pub fn place(&self) -> (&str, u64, u64) {
+        (&self.place.file, self.place.line, self.place.column)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, path, message } = self;
+        match path.0.is_empty() {
+            true => write!(f, "{place}: {message}"),
+            false => write!(f, "{place}: {path}: {message}"),
+        }
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, problem) in self.0.iter().enumerate() {
+            let separator = if position == 0 { "" } else { "\n" };
+            write!(f, "{separator}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// The end of a message about the name `got`: what was probably meant, or what there is.
+pub(crate) fn suggestion<S: AsRef<str>>(got: &str, known: &[S]) -> String {
+    let near = known
+        .iter()
+        .map(|name| (distance(&got.to_lowercase(), &name.as_ref().to_lowercase()), name.as_ref()))
+        .filter(|(distance, name)| *distance <= 1.max(name.len() / 3))
+        .min();
+    match (near, known) {
+        (Some((_, name)), _) => format!(", did you mean `{name}`?"),
+        (None, []) => ", there are none".to_owned(),
+        (None, _) => {
+            let names: Vec<_> = known.iter().map(|name| format!("`{}`", name.as_ref())).collect();
+            let one_of = if names.len() > 1 { "one of " } else { "" };
+            format!(", expected {one_of}{}", names.join(", "))
+        }
+    }
+}
+
+/// Number of characters to add, remove, change or swap with a neighbour. Names are cut at 64, so
+/// that the work has a limit.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<_>, Vec<_>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
+    let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            row[j] = changed.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(rows[i - 2][j - 2] + 1);
+            }
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_names() {
+        for (got, known, want) in [
+            ("endpoit", &["endpoint", "lake"][..], ", did you mean `endpoint`?"),
+            ("Endpoint", &["endpoint"], ", did you mean `endpoint`?"),
+            ("hepa", &["heap", "help"], ", did you mean `heap`?"),
+            ("kafka", &["debug", "ui"], ", expected one of `debug`, `ui`"),
+            ("kafka", &["parquet"], ", expected `parquet`"),
+            ("x", &[], ", there are none"),
+        ] {
+            assert_eq!(suggestion(got, known), want, "{got}");
+        }
+    }
+}

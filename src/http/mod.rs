@@ -1,0 +1,68 @@
+//! The one HTTP server: it carries the routers of components and the operational endpoints, and
+//! guards all of them.
+
+mod guard;
+mod ops;
+
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::Context;
+use axum::{Router, extract::DefaultBodyLimit, middleware};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower_http::compression::CompressionLayer;
+
+pub use guard::AllowedHosts;
+pub use ops::{Check, Ops};
+
+/// Bytes of a request body; everything here is `GET`.
+const BODY_BYTES_MAX: usize = 64 << 10;
+/// How long answers under way may take when the process stops.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// A server that has its port but does not answer yet.
+pub struct Server {
+    listener: TcpListener,
+    router: Router,
+}
+
+impl Server {
+    /// Takes the port. `pages` are guarded by the Host check, which `ops` are not: probes and
+    /// scrapers use addresses that nobody can list.
+    pub async fn bind(
+        endpoint: &str,
+        pages: Router,
+        ops: Ops,
+        hosts: AllowedHosts,
+    ) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(endpoint)
+            .await
+            .with_context(|| format!("listen on {endpoint} for the web app"))?;
+        let pages = pages.layer(middleware::from_fn_with_state(hosts, guard::check_host));
+        let router = pages
+            .merge(ops::router(ops))
+            .layer(middleware::map_response(guard::harden))
+            .layer(CompressionLayer::new())
+            .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
+        Ok(Self { listener, router })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> anyhow::Result<SocketAddr> {
+        self.listener.local_addr().context("read the address of the web app")
+    }
+
+    /// Answers until `stop`, then lets answers under way finish for a moment.
+    pub async fn serve(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let stopped = stop.clone().cancelled_owned();
+        let serving = axum::serve(self.listener, self.router).with_graceful_shutdown(stopped);
+        let late = async {
+            stop.cancelled().await;
+            tokio::time::sleep(STOP_GRACE).await;
+        };
+        tokio::select! {
+            served = async { serving.await } => served.context("serve the web app"),
+            () = late => Ok(()),
+        }
+    }
+}
