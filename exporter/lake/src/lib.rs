@@ -18,6 +18,8 @@ mod pages;
 mod retention;
 mod rows;
 mod scan;
+#[cfg(test)]
+mod scan_tests;
 pub mod schema;
 mod selection;
 mod series;

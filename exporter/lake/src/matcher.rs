@@ -236,7 +236,7 @@ mod tests {
         }
         assert!(parse_matchers("").unwrap().is_empty() && parse_matchers("{}").unwrap().is_empty());
         let keys = parse_matchers(r#"a="1",k8s.pod.name="2",service.name=~"x",,"#);
-        assert_eq!(keys.unwrap_err().position, 39);
+        assert_eq!(keys.unwrap_err().position, 41);
         let keys = parse_matchers(r#"a="1",k8s_pod_name="2",service.name=~"x""#).unwrap();
         assert_eq!(keys.iter().map(Matcher::key).collect::<Vec<_>>(), {
             ["a", "k8s_pod_name", "service"]

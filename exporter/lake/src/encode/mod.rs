@@ -8,6 +8,8 @@ mod file;
 mod hybrid;
 mod runs;
 mod stats;
+#[cfg(test)]
+mod tests;
 
 pub use column::{ColumnData, Numbers, Sets};
 pub use dict::{Dict, IntCoder, Scratch, TextCoder};

@@ -1,5 +1,6 @@
 //! A batch of profiles as rows of the three tables: windows, series and samples, all by id.
 
+mod budget;
 mod cut;
 mod functions;
 mod profiles;
@@ -9,6 +10,7 @@ mod sort;
 use pipeline::profile::{LabelValue, Profile, SampleType, kind};
 
 use crate::symbols::{Local, Symbols};
+use budget::Budget;
 
 pub use functions::{Functions, column as function_column};
 pub use profiles::ProfileRows;
@@ -98,7 +100,6 @@ pub struct Total {
 }
 
 /// The rows of some profiles. Ids are those of one [`Symbols`].
-#[derive(Default)]
 pub struct Batch {
     windows: Vec<Window>,
     totals: Vec<Total>,
@@ -106,6 +107,7 @@ pub struct Batch {
     rows: Vec<Row>,
     functions: functions::Used,
     keep_bytes_label: bool,
+    folded_bytes_max: usize,
 }
 
 /// Where the values of a series stand in a sample.
@@ -125,7 +127,15 @@ impl Batch {
     /// An empty batch. Go's numeric label `bytes` multiplies the rows of heap profiles, so it is
     /// kept only on demand.
     pub fn new(keep_bytes_label: bool) -> Self {
-        Self { keep_bytes_label, ..Self::default() }
+        Self {
+            windows: Vec::new(),
+            totals: Vec::new(),
+            series: Vec::new(),
+            rows: Vec::new(),
+            functions: functions::Used::default(),
+            keep_bytes_label,
+            folded_bytes_max: budget::FOLDED_BYTES_MAX,
+        }
     }
 
     /// Adds a profile whose window started and that was accepted at these times.
@@ -170,6 +180,7 @@ impl Batch {
         let samples = profile.samples();
         let types = profile.meta.sample_types.len();
         let totals = &mut self.totals[first..];
+        let mut budget = Budget::new(symbols, local, profile, self.folded_bytes_max);
         self.rows.reserve(samples.stacks.len() * pairs.len());
         let (mut locations, mut hashes, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         for (block, stacks) in samples.stacks.chunks(BLOCK).enumerate() {
@@ -179,7 +190,15 @@ impl Batch {
             for stack in stacks {
                 let start = locations.len();
                 local.push_stack(profile.stacks().get(*stack), &mut locations);
-                hashes.push(symbols.hash_stack(&locations[start..]));
+                let mut hash = symbols.hash_stack(&locations[start..]);
+                if let Some(budget) = &mut budget
+                    && !budget.admits(symbols, hash, &locations[start..])
+                {
+                    locations.truncate(start);
+                    locations.push(symbols.cut_location());
+                    hash = symbols.hash_stack(&locations[start..]);
+                }
+                hashes.push(hash);
                 ends.push(locations.len());
             }
             symbols.touch(&hashes);

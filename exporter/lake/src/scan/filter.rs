@@ -56,11 +56,19 @@ impl Filter {
         self
     }
 
+    /// Keys of labels that are no columns.
+    pub fn label_keys(&self) -> impl Iterator<Item = &str> {
+        self.labels.iter().map(Matcher::key)
+    }
+
     /// The rows of a row group that meet all conditions.
     pub fn rows(&self, group: &Group<'_>) -> Result<Rows, PageError> {
         let mut open: Vec<(&'static str, &dyn Fn(&str) -> bool)> = vec![];
-        let of_columns: Vec<_> =
-            self.columns.iter().map(|(_, v)| move |text: &str| v.iter().any(|w| w == text)).collect();
+        let of_columns: Vec<_> = self
+            .columns
+            .iter()
+            .map(|(_, v)| move |text: &str| v.iter().any(|w| w == text))
+            .collect();
         let of_fixed: Vec<_> =
             self.fixed.iter().map(|(_, m)| move |text: &str| m.matches(text)).collect();
         for ((column, values), accept) in self.columns.iter().zip(&of_columns) {
@@ -86,7 +94,8 @@ impl Filter {
         let mut rows = Rows::all(group.rows());
         for (column, accept) in open {
             let codes = group.texts(column)?;
-            let accepted: Vec<bool> = (0..codes.len()).map(|c| accept(codes.text(c as u32))).collect();
+            let accepted: Vec<bool> =
+                (0..codes.len()).map(|c| accept(codes.text(c as u32))).collect();
             let null = accept("");
             rows = rows.only(&codes.runs, |c| accepted.get(c as usize).copied().unwrap_or(null));
             if rows.is_empty() {

@@ -122,6 +122,6 @@ mod tests {
     fn rounding_keeps_the_sum() {
         assert_eq!(rounded(&[0.3, 0.0, 0.3, 0.3, 0.1]), [0, 0, 1, 0, 0]);
         assert_eq!(rounded(&[-0.6, 2.0, 0.6]), [-1, 2, 1]);
-        assert_eq!(rounded(&[]), []);
+        assert!(rounded(&[]).is_empty());
     }
 }

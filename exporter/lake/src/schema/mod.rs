@@ -194,6 +194,25 @@ mod tests {
         }
     }
 
+    /// The page for users holds the columns of each table as they are; `UPDATE_DOCS=1` renews it.
+    #[test]
+    fn the_page_for_users_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/lake.md");
+        let mut page = std::fs::read_to_string(path).unwrap();
+        for table in [&SAMPLES, &PROFILES, &FUNCTIONS] {
+            let title = format!("## Table `{}`\n", table.name);
+            let section = page.find(&title).unwrap() + title.len();
+            let start = section + page[section..].find("| column |").unwrap();
+            let end = start + page[start..].find("\n\n").unwrap() + 1;
+            if std::env::var_os("UPDATE_DOCS").is_some() {
+                page.replace_range(start..end, &table.markdown());
+                std::fs::write(path, &page).unwrap();
+            } else {
+                assert_eq!(page[start..end], table.markdown(), "run with UPDATE_DOCS=1");
+            }
+        }
+    }
+
     #[test]
     fn newer_and_foreign_files_are_named() {
         let pairs =

@@ -25,13 +25,19 @@ pub struct Local {
     locations: Vec<u32>,
     sets: Vec<u32>,
     words: Vec<u64>,
+    longest: usize,
+    most_lines: usize,
 }
 
 impl Local {
     /// Gives an id to every string, function and location of a profile.
     pub fn load(&mut self, symbols: &mut Symbols, profile: &Profile) {
         self.strings.clear();
-        self.strings.extend(profile.strings().iter().map(|text| symbols.strings.intern(text)));
+        self.longest = 0;
+        for text in profile.strings().iter() {
+            self.longest = self.longest.max(text.len());
+            self.strings.push(symbols.strings.intern(text));
+        }
         self.functions.clear();
         for function in profile.functions() {
             let [name, system_name, file] = [function.name, function.system_name, function.file]
@@ -40,8 +46,10 @@ impl Local {
             self.functions.push(symbols.function(name, system_name, file, start_line));
         }
         self.locations.clear();
+        self.most_lines = 1;
         for (location, lines) in profile.locations().iter().zip(profile.lines().iter()) {
             self.words.clear();
+            self.most_lines = self.most_lines.max(lines.len());
             let frames = lines
                 .iter()
                 .map(|line| Symbols::frame(self.functions[line.function as usize], line.line));
@@ -70,6 +78,17 @@ impl Local {
     /// The functions of the profile by id.
     pub fn functions(&self) -> &[u32] {
         &self.functions
+    }
+
+    /// Bytes that no location's names pass, separators included.
+    pub fn location_bytes_bound(&self) -> usize {
+        // A name that is made of a mapping has up to 20 bytes more than its path.
+        (self.longest + 20).saturating_mul(self.most_lines)
+    }
+
+    /// The locations of the profile by id.
+    pub fn locations(&self) -> impl Iterator<Item = u32> {
+        self.locations.iter().copied().filter(|location| *location != NONE)
     }
 
     /// Appends the ids of a stack's locations; those without address and lines are left out.

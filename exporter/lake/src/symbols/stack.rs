@@ -120,6 +120,20 @@ impl Symbols {
         frames.iter().take_while(fits).count()
     }
 
+    /// Bytes of a location's names, separators included.
+    pub fn location_bytes(&self, location: u32) -> usize {
+        let frames = self.locations.get(location).iter().map(|frame| unpair(*frame).0);
+        let names = frames.map(|function| self.functions[function as usize].name);
+        names.map(|name| self.strings.get(name).len() + 1).sum()
+    }
+
+    /// A location that stands for frames that were left out.
+    pub fn cut_location(&mut self) -> u32 {
+        let name = self.strings.intern(CUT);
+        let function = self.function(name, 0, 0, 0);
+        self.location(&[Self::frame(function, 0)])
+    }
+
     /// The stack with this id.
     #[inline]
     pub fn stack_at(&self, id: u32) -> &Stack {

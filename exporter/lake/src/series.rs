@@ -1,0 +1,289 @@
+//! Values over time, by label: what charts are drawn from.
+//!
+//! They come from `profiles`, a row per profile, unless the question is about single samples (their
+//! labels, their stacks). Deltas are per second of what was profiled, so windows with gaps between
+//! them show the same level as windows without. Nothing profiled is no value, which is not 0.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::{
+    Lake,
+    allowance::Allowance,
+    error::Error,
+    matcher::{FIXED_KEYS, canonical, same_key},
+    scan::{
+        Ask, Notes,
+        flame::Question,
+        rows::{Rows, walk},
+        snapshots::{Cell, Ids, Name, Sheet, Snapshots, label_runs},
+    },
+    schema::{PROFILES, SAMPLES},
+    selection::{Selection, Type},
+    time::SECOND_US,
+};
+
+/// Groups that are told apart; the rest is one.
+const GROUPS_MAX: usize = 20;
+/// Groups that are counted at all.
+const GROUPS_SEEN_MAX: usize = 100_000;
+/// Steps of one answer.
+const STEPS_MAX: i64 = 11_000;
+/// The label value that stands for the groups beyond the first twenty.
+pub const OTHER: &str = "(other)";
+
+/// How values over time are asked for.
+#[derive(Clone, Copy, Default)]
+pub struct SeriesOptions<'a> {
+    /// A label; without it there is one line.
+    pub by: Option<&'a str>,
+    /// Length of a step in microseconds; without it about a sixtieth of the range.
+    pub step_us: Option<i64>,
+    /// Only stacks (`root;…;leaf`) that this accepts.
+    pub stacks: Option<&'a (dyn Fn(&str) -> bool + Sync)>,
+}
+
+/// Values over time.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// The type that the values are of. Those of deltas are per second.
+    pub kind: Type,
+    /// Length of a step in microseconds.
+    pub step_us: i64,
+    /// Starts of the steps from the first to the last with data, microseconds since 1970.
+    pub times_us: Vec<i64>,
+    /// One line for each value of the label, the highest first and `(other)` last.
+    pub lines: Vec<Line>,
+    /// What else should be known.
+    pub notes: Notes,
+}
+
+/// The values of one group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// The value of the label; empty where there is none, or none was asked for.
+    pub label: String,
+    /// A value for each step; none where nothing was profiled.
+    pub values: Vec<Option<f64>>,
+}
+
+/// Sums by group and step, and where something was profiled.
+#[derive(Default)]
+struct Table {
+    sums: HashMap<String, BTreeMap<i64, f64>>,
+    known: HashMap<String, BTreeSet<i64>>,
+    /// Steps in which anything was profiled, for groups that only samples tell.
+    any: BTreeSet<i64>,
+}
+
+impl Lake {
+    /// Values over time of a selection.
+    pub fn series(
+        &self,
+        selection: &Selection,
+        options: SeriesOptions<'_>,
+        allowance: &Allowance,
+    ) -> Result<Series, Error> {
+        let ask = Ask::new(self, allowance);
+        let question = Question::new(&ask, selection)?;
+        let by = options.by.map(canonical);
+        let keys: Vec<&str> = by.as_deref().into_iter().chain(question.rows.label_keys()).collect();
+        let of_samples = unknown(&ask, &question, &keys)?;
+        let by_profiles = by.as_deref().filter(|by| !of_samples.iter().any(|key| key == by));
+        let mut snapshots = Snapshots::collect(&ask, &question.profiles, by_profiles)?;
+        let whole = of_samples.is_empty() && options.stacks.is_none();
+        let mut adopted = false;
+        loop {
+            let sheet = sheet(&snapshots, &question, options.step_us)?;
+            let weights: Vec<f64> =
+                sheet.cells.iter().map(|cell| weight(cell, &sheet, question.adds())).collect();
+            let mut table = known(&snapshots, &sheet);
+            if whole {
+                by_snapshot(&mut table, &snapshots, &sheet, &weights);
+            } else {
+                let of_rows = OfRows { question: &question, by: by.as_deref(), options, weights };
+                let orphans = of_rows.add(&ask, &mut table, &snapshots, &sheet)?;
+                if !orphans.is_empty() && !adopted {
+                    adopted = true;
+                    snapshots.adopt(orphans);
+                    continue;
+                }
+            }
+            let shared_gaps = by.is_some() && by_profiles.is_none();
+            let (times_us, lines) = lines(table, &sheet, shared_gaps);
+            let (kind, step_us) = (question.chosen.kind, sheet.step_us);
+            return Ok(Series { kind, step_us, times_us, lines, notes: ask.notes() });
+        }
+    }
+}
+
+/// Those of the keys that no resource of the selection has: labels of samples.
+fn unknown(ask: &Ask<'_>, question: &Question, keys: &[&str]) -> Result<Vec<String>, Error> {
+    let mut left: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+    left.retain(|key| !FIXED_KEYS.contains(&key.as_str()));
+    if left.is_empty() {
+        return Ok(left);
+    }
+    let found = ask.fold(&PROFILES, &question.profiles, BTreeSet::new, |found, group, _| {
+        let resource = group.sets("resource")?;
+        for name in resource.keys.iter() {
+            found.extend(left.iter().filter(|key| same_key(key, name)).cloned());
+        }
+        Ok(())
+    })?;
+    left.retain(|key| !found.iter().any(|found| found.contains(key)));
+    Ok(left)
+}
+
+fn sheet(snapshots: &Snapshots, question: &Question, step_us: Option<i64>) -> Result<Sheet, Error> {
+    let range = question.rows.range;
+    let extent = snapshots.extent(range);
+    let whole_second = |us: i64| us.saturating_add(SECOND_US - 1) / SECOND_US * SECOND_US;
+    let step_us = step_us.unwrap_or_else(|| whole_second(snapshots.step_us(range)));
+    let length = extent.to_us.saturating_sub(extent.from_us);
+    if step_us <= 0 || length / step_us >= STEPS_MAX {
+        let message = format!("a step must be above 0 and give no more than {STEPS_MAX} steps");
+        return Err(Error::Input { field: "step", message });
+    }
+    // Steps begin at multiples of their length, so that a chart does not shake as time goes on.
+    let from_us = extent.from_us.div_euclid(step_us).saturating_mul(step_us);
+    Ok(snapshots.sheet(from_us, step_us))
+}
+
+fn weight(cell: &Cell, sheet: &Sheet, adds: bool) -> f64 {
+    if adds { cell.rate_weight(sheet.step_us) } else { cell.mean_weight() }
+}
+
+fn known(snapshots: &Snapshots, sheet: &Sheet) -> Table {
+    let mut table = Table::default();
+    for s in &snapshots.list {
+        let Some(cell) = sheet.cell(s.instance, s.time_us) else { continue };
+        let (step, label) =
+            (sheet.cells[cell as usize].step, &snapshots.groups.all[s.group as usize]);
+        table.any.insert(step);
+        match table.known.get_mut(label) {
+            Some(steps) => drop(steps.insert(step)),
+            None => drop(table.known.insert(label.clone(), BTreeSet::from([step]))),
+        }
+    }
+    table
+}
+
+fn by_snapshot(table: &mut Table, snapshots: &Snapshots, sheet: &Sheet, weights: &[f64]) {
+    let mut sums: HashMap<(u32, i64), f64> = HashMap::new();
+    for s in &snapshots.list {
+        if let Some(cell) = sheet.cell(s.instance, s.time_us) {
+            let step = sheet.cells[cell as usize].step;
+            *sums.entry((s.group, step)).or_default() += s.total as f64 * weights[cell as usize];
+        }
+    }
+    for ((group, step), sum) in sums {
+        let label = snapshots.groups.all[group as usize].clone();
+        *table.sums.entry(label).or_default().entry(step).or_default() += sum;
+    }
+}
+
+/// A question about single samples.
+struct OfRows<'a> {
+    question: &'a Question,
+    by: Option<&'a str>,
+    options: SeriesOptions<'a>,
+    /// By cell.
+    weights: Vec<f64>,
+}
+
+#[derive(Default)]
+struct Sums {
+    labels: Ids<String>,
+    by_cell: HashMap<(u32, u32), f64>,
+    orphans: Vec<(Name, i64)>,
+}
+
+impl OfRows<'_> {
+    /// Adds the rows of `samples` to the table; gives windows that the sheet does not know.
+    fn add(
+        &self,
+        ask: &Ask<'_>,
+        table: &mut Table,
+        snapshots: &Snapshots,
+        sheet: &Sheet,
+    ) -> Result<Vec<(Name, i64)>, Error> {
+        let init = Sums::default;
+        let states = ask.fold(&SAMPLES, &self.question.rows, init, |sums, group, rows| {
+            let rows = match self.options.stacks {
+                None => rows.clone(),
+                Some(accept) => {
+                    let stacks = group.texts("stack")?;
+                    let accepted: Vec<bool> =
+                        (0..stacks.len() as u32).map(|code| accept(stacks.text(code))).collect();
+                    rows.only(&stacks.runs, |code| accepted.get(code as usize) == Some(&true))
+                }
+            };
+            let labels = label_runs(group, &rows, self.by, &mut sums.labels)?;
+            let cells = sheet.place(snapshots, group, &rows, &mut sums.orphans)?;
+            if sums.labels.all.len() > GROUPS_SEEN_MAX {
+                let message = format!("a label with more than {GROUPS_SEEN_MAX} values");
+                return Err(Error::Input { field: "by", message }.into());
+            }
+            for part in self.question.parts(group, &rows)? {
+                let rows: &Rows = &part.rows;
+                walk(rows, [&labels, &cells], |range, [label, cell]| {
+                    if let Some(weight) = self.weights.get(cell as usize) {
+                        let sum = part.values.sum(range.start as usize..range.end as usize);
+                        *sums.by_cell.entry((label, cell)).or_default() += sum as f64 * weight;
+                    }
+                });
+            }
+            Ok(())
+        })?;
+        let mut orphans = vec![];
+        for state in states {
+            orphans.extend(state.orphans);
+            for ((label, cell), sum) in state.by_cell {
+                let label = state.labels.all[label as usize].clone();
+                let step = sheet.cells[cell as usize].step;
+                *table.sums.entry(label).or_default().entry(step).or_default() += sum;
+            }
+        }
+        Ok(orphans)
+    }
+}
+
+/// The table as lines of equal length. With `shared_gaps` a line has a value wherever anything was
+/// profiled, because nothing tells where its group was.
+fn lines(table: Table, sheet: &Sheet, shared_gaps: bool) -> (Vec<i64>, Vec<Line>) {
+    let (Some(first), Some(last)) = (table.any.first().copied(), table.any.last().copied()) else {
+        return (vec![], vec![]);
+    };
+    let steps = (last - first + 1) as usize;
+    let time =
+        |step: i64| sheet.from_us.saturating_add((first + step).saturating_mul(sheet.step_us));
+    let times_us = (0..steps as i64).map(time).collect();
+    let mut labels: BTreeSet<&String> = table.sums.keys().collect();
+    if !shared_gaps {
+        labels.extend(table.known.keys());
+    }
+    let size = |label: &String| {
+        let sums = table.sums.get(label).into_iter().flat_map(|sums| sums.values());
+        sums.map(|sum| sum.abs()).sum::<f64>()
+    };
+    let mut labels: Vec<(f64, &String)> = labels.into_iter().map(|l| (size(l), l)).collect();
+    labels.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    let mut lines: Vec<Line> = vec![];
+    for (rank, (_, label)) in labels.into_iter().enumerate() {
+        if rank <= GROUPS_MAX {
+            let name = if rank < GROUPS_MAX { label.as_str() } else { OTHER };
+            lines.push(Line { label: name.to_owned(), values: vec![None; steps] });
+        }
+        let values = &mut lines[rank.min(GROUPS_MAX)].values;
+        let gaps = if shared_gaps { Some(&table.any) } else { table.known.get(label) };
+        for step in gaps.into_iter().flatten() {
+            values[(step - first) as usize].get_or_insert(0.0);
+        }
+        for (step, sum) in table.sums.get(label).into_iter().flatten() {
+            if let Some(value) = values.get_mut((step - first) as usize) {
+                *value = Some(value.unwrap_or(0.0) + sum);
+            }
+        }
+    }
+    (times_us, lines)
+}
