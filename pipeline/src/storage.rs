@@ -87,7 +87,14 @@ pub fn put(disk: &dyn Storage, dir: &Path, temp: &str, name: &str, bytes: &[u8])
     debug_assert!(temp.starts_with('.'), "temp names start with a dot");
     let temp = dir.join(temp);
     let written = (|| {
-        let mut file = disk.create_new(&temp)?;
+        let mut file = match disk.create_new(&temp) {
+            // Left over from a write that never ended.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                disk.remove(&temp)?;
+                disk.create_new(&temp)
+            }
+            other => other,
+        }?;
         file.write_all(bytes)?;
         file.sync()?;
         drop(file);
@@ -265,6 +272,7 @@ mod tests {
         let dir = root.join("a/b");
         create_dir_all(disk, &dir).unwrap();
         create_dir_all(disk, &dir).unwrap();
+        disk.create_new(&dir.join(".x.tmp")).unwrap().write_all(b"left over").unwrap();
         put(disk, &dir, ".x.tmp", "x", b"hello").unwrap();
         assert_eq!(disk.read(&dir.join("x"), 5).unwrap(), b"hello");
         assert_eq!(disk.read(&dir.join("x"), 4).unwrap_err().kind(), io::ErrorKind::InvalidData);

@@ -46,6 +46,8 @@ impl Spool {
         if self.config.full != FullPolicy::DropNewest {
             return Err(SpoolError::Full);
         }
+        // Nothing that counts as dropped may turn up after a crash.
+        self.repair(&mut writer)?;
         for exporter in lock(&self.state).exporters.values_mut() {
             exporter.cursor.progress.drop_on_arrival(payloads.len() as u64);
         }

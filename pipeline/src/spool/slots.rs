@@ -195,13 +195,13 @@ mod tests {
     fn failed_syncs_are_repeated_with_a_new_handle() {
         let disk = SimDisk::new(3);
         let (mut file, _) = saved(&disk);
-        disk.fail_syncs(2);
+        disk.fail_file_syncs(2);
         file.save(b"four").unwrap();
         disk.power_cut();
         assert_eq!(state(&disk).unwrap(), b"four");
         let (mut file, _) =
             SlotFile::open(Arc::new(disk.clone()), Path::new("/x"), MAGIC).unwrap().unwrap();
-        disk.fail_syncs(3);
+        disk.fail_file_syncs(3);
         assert!(file.save(b"five").is_err());
         file.save(b"six").unwrap();
         disk.power_cut();
