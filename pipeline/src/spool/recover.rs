@@ -179,10 +179,7 @@ impl Spool {
             let Some(exporter) = exporter else { continue };
             let opened = SlotFile::open(self.disk.clone(), &path, CURSOR_MAGIC)?;
             match opened.and_then(|(file, body)| Some((Progress::decode(&body)?, file))) {
-                Some((progress, mut file)) => {
-                    // What is read here may be in the page cache only, after a failed sync; no
-                    // exporter may act on a plan that a power cut can take back.
-                    self.with_ballast(|| file.save(&progress.encode()))?;
+                Some((progress, file)) => {
                     exporters.insert(exporter, Exporter::new(progress, file));
                 }
                 None => bad.push((name, exporter)),

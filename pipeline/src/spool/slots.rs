@@ -63,30 +63,36 @@ impl SlotFile {
                 newest = Some((generation, body.to_vec()));
             }
         }
-        Ok(newest.map(|(generation, body)| {
-            (Self { disk, path: path.into(), magic, generation, handle: None }, body)
-        }))
+        let Some((generation, body)) = newest else { return Ok(None) };
+        let mut file = Self { disk, path: path.into(), magic, generation, handle: None };
+        // After a failed sync and a kill this state may be in the page cache only. Nobody may act
+        // on what a power cut can take back, so it is written again, to the same slot: the other
+        // one may be all that is on disk. On a full disk nothing was written lately.
+        match file.write_slot(generation, &body) {
+            Err(error) if !error.is_disk_full() => Err(error),
+            _ => Ok(Some((file, body))),
+        }
     }
 
     /// Makes `body` the durable state. After an error either state may come back.
     pub(super) fn save(&mut self, body: &[u8]) -> Result<(), SpoolError> {
         let generation = self.generation + 1;
+        self.write_slot(generation, body)?;
+        self.generation = generation;
+        Ok(())
+    }
+
+    fn write_slot(&mut self, generation: u64, body: &[u8]) -> Result<(), SpoolError> {
         let slot = encode(self.magic, generation, body);
         let mut attempts = 0;
-        loop {
+        while let Err(error) = self.write(slot_at(generation) as u64, &slot) {
+            // After a failed fsync only new bytes through a new handle can be trusted.
+            self.handle = None;
             attempts += 1;
-            match self.write(slot_at(generation) as u64, &slot) {
-                Ok(()) => break,
-                // After a failed fsync only new bytes through a new handle can be trusted.
-                Err(error) => {
-                    self.handle = None;
-                    if attempts == ATTEMPTS || storage::is_full(&error) {
-                        return Err(io_error("save", &self.path)(error));
-                    }
-                }
+            if attempts == ATTEMPTS || storage::is_full(&error) {
+                return Err(io_error("save", &self.path)(error));
             }
         }
-        self.generation = generation;
         Ok(())
     }
 

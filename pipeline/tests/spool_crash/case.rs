@@ -173,12 +173,12 @@ impl Case {
         };
         let result = reader.plan(range.clone());
         let exporter = self.model.exporters.entry(name).or_default();
-        if result.is_ok() {
+        if range.end <= position {
+            // All of it was dropped while it was in flight: nothing to plan.
+        } else if result.is_ok() {
             exporter.saved_position = exporter.saved_position.max(position);
-            if range.end > position {
-                exporter.plan = Some(range);
-                exporter.maybe_plans.clear();
-            }
+            exporter.plan = Some(range);
+            exporter.maybe_plans.clear();
         } else {
             exporter.maybe_plans.push(range);
         }
