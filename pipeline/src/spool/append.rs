@@ -166,7 +166,8 @@ impl Spool {
                 Err(error) if storage::is_full(&error) => {
                     let released = lock(&self.ballast).release();
                     let may_drop = self.config.full == FullPolicy::DropOldest;
-                    if !released && !(may_drop && self.drop_oldest(frame.bytes)?) {
+                    let again = released || (may_drop && self.drop_oldest(frame.bytes)?);
+                    if !again {
                         return Ok(false);
                     }
                 }

@@ -83,6 +83,23 @@ fn numbers_of_a_damaged_last_segment_are_not_given_again() {
 }
 
 #[test]
+fn numbers_of_a_plan_are_not_given_again_when_its_segment_is_gone() {
+    let bench = Bench::plain();
+    let spool = appended(&bench, 2);
+    let mut reader = spool.reader("a").unwrap();
+    reader.next(9, 99).unwrap();
+    reader.plan(0..4).unwrap();
+    drop((reader, spool));
+    for file in bench.segment_files() {
+        bench.disk.remove(&file).unwrap();
+    }
+    let spool = bench.open(&["a"]);
+    assert!(read_all(&spool).is_empty());
+    assert_eq!(dropped(&spool, "a", DropReason::Corrupt), 4);
+    assert_eq!(spool.append(&records(1, 1)).unwrap(), 4..5);
+}
+
+#[test]
 fn every_byte_of_a_cursor_may_rot() {
     let bench = Bench::plain();
     let spool = appended(&bench, 2);

@@ -164,7 +164,7 @@ impl Reader {
             }
             let seq = cursor.read;
             let plan_end = cursor.progress.plan.as_ref().map_or(0, |plan| plan.end);
-            let limit = if seq < plan_end { plan_end } else { *head };
+            let limit = if seq < plan_end { plan_end.min(*head) } else { *head };
             if seq >= limit {
                 return Ok(None);
             }

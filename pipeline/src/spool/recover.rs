@@ -26,6 +26,9 @@ const BALLAST: &str = "ballast";
 /// Segments in order, and files that are none with the reason.
 type Checked = (Vec<Frame>, Vec<(Entry, Flaw)>);
 
+/// Exporters by name, and those whose file holds no position: file name and exporter.
+type Cursors = (BTreeMap<String, Exporter>, Vec<(String, String)>);
+
 impl Spool {
     /// Opens the spool in `dir`, which is made if it is missing. One process at a time: the caller
     /// holds a lock on the data directory. [`Spool::set_exporters`] has to follow.
@@ -163,10 +166,7 @@ impl Spool {
         ))
     }
 
-    /// Opens all cursors; second are the files, with their exporters, that hold no position.
-    fn open_cursors(
-        &self,
-    ) -> Result<(BTreeMap<String, Exporter>, Vec<(String, String)>), SpoolError> {
+    fn open_cursors(&self) -> Result<Cursors, SpoolError> {
         let dir = cursors_dir(&self.dir);
         let (mut exporters, mut bad) = (BTreeMap::new(), Vec::new());
         for Entry { name, .. } in self.disk.list(&dir).map_err(io_error("list", &dir))? {

@@ -86,8 +86,6 @@ impl SlotFile {
         let slot = encode(self.magic, generation, body);
         let mut attempts = 0;
         while let Err(error) = self.write(slot_at(generation) as u64, &slot) {
-            // After a failed fsync only new bytes through a new handle can be trusted.
-            self.handle = None;
             attempts += 1;
             if attempts == ATTEMPTS || storage::is_full(&error) {
                 return Err(io_error("save", &self.path)(error));
@@ -96,6 +94,8 @@ impl SlotFile {
         Ok(())
     }
 
+    /// Keeps the handle only if all went well: after a failed fsync nothing but new bytes through
+    /// a new handle can be trusted.
     fn write(&mut self, offset: u64, slot: &[u8]) -> std::io::Result<()> {
         let mut handle = match self.handle.take() {
             Some(handle) => handle,
@@ -212,6 +212,20 @@ mod tests {
         file.save(b"six").unwrap();
         disk.power_cut();
         assert_eq!(state(&disk).unwrap(), b"six");
+    }
+
+    #[test]
+    fn what_an_open_has_shown_is_not_taken_back() {
+        for seed in 0..50 {
+            let disk = SimDisk::new(seed);
+            let (mut file, _) = saved(&disk);
+            disk.fail_file_syncs(3);
+            assert!(file.save(b"four").is_err());
+            disk.kill();
+            let seen = state(&disk).unwrap();
+            disk.power_cut();
+            assert_eq!(state(&disk).unwrap(), seen, "seed {seed}");
+        }
     }
 
     #[test]

@@ -118,8 +118,12 @@ fn numbers_never_come_back() {
     assert!(bench.segment_files().is_empty());
     spool.set_exporters(&[]).unwrap();
     bench.disk.power_cut();
-    let spool = bench.open(&["b"]);
+    let spool = bench.open(&[]);
     assert_eq!(spool.append(&records(1, 1)).unwrap(), 5..6);
+    spool.set_exporters(&[]).unwrap();
+    assert!(bench.segment_files().is_empty(), "nobody needs it");
+    bench.disk.power_cut();
+    assert_eq!(bench.open(&["b"]).append(&records(1, 1)).unwrap(), 6..7);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use pipeline::spool::{DropReason, FullPolicy, Outcome, Record, Spool, Totals};
 
 /// Every fifth record is one that its destination refuses.
 pub fn outcome_of(seq: u64) -> Outcome {
-    if seq % 5 == 0 { Outcome::DeadLettered } else { Outcome::Delivered }
+    if seq.is_multiple_of(5) { Outcome::DeadLettered } else { Outcome::Delivered }
 }
 
 /// What the test knows of one exporter.
