@@ -1,8 +1,8 @@
 //! A disk in memory that can lose power at any operation, fill up, fail to sync, and lie.
 //!
 //! It is as strict as POSIX allows: unsynced bytes are torn by sector, unsynced names come and go
-//! one by one, a failed fsync drops its pages for good. Code that survives here leans on no habit of
-//! one file system.
+//! one by one, a failed fsync drops its pages for good. Code that survives here leans on no habit
+//! of one file system.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
