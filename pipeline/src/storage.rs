@@ -81,23 +81,31 @@ pub struct Space {
     pub total_bytes: u64,
 }
 
+/// Writes a new file whose bytes are durable; its name is not yet. Leaves nothing after an error.
+/// A file of that name that an earlier run has left is replaced.
+pub fn write_new(disk: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = match disk.create_new(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            disk.remove(path)?;
+            disk.create_new(path)
+        }
+        other => other,
+    }?;
+    let written = file.write_all(bytes).and_then(|()| file.sync());
+    drop(file);
+    written.inspect_err(|_| {
+        // Should this fail as well, the next start clears temp names.
+        let _ = disk.remove(path);
+    })
+}
+
 /// Writes `bytes` under `name` so that the name is durable and whole, or absent: dot-named temp
 /// file, fsync, rename, fsync of the directory. Replaces an older file of that name.
 pub fn put(disk: &dyn Storage, dir: &Path, temp: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
     debug_assert!(temp.starts_with('.'), "temp names start with a dot");
     let temp = dir.join(temp);
-    let written = (|| {
-        let mut file = disk.create_new(&temp)?;
-        file.write_all(bytes)?;
-        file.sync()?;
-        drop(file);
-        disk.rename(&temp, &dir.join(name))
-    })();
-    if let Err(error) = written {
-        // Whatever is left under the temp name is also cleared at the next start.
-        let _ = disk.remove(&temp);
-        return Err(error);
-    }
+    write_new(disk, &temp, bytes)?;
+    disk.rename(&temp, &dir.join(name))?;
     disk.sync_dir(dir)
 }
 
@@ -265,6 +273,7 @@ mod tests {
         let dir = root.join("a/b");
         create_dir_all(disk, &dir).unwrap();
         create_dir_all(disk, &dir).unwrap();
+        disk.create_new(&dir.join(".x.tmp")).unwrap().write_all(b"left over").unwrap();
         put(disk, &dir, ".x.tmp", "x", b"hello").unwrap();
         assert_eq!(disk.read(&dir.join("x"), 5).unwrap(), b"hello");
         assert_eq!(disk.read(&dir.join("x"), 4).unwrap_err().kind(), io::ErrorKind::InvalidData);
