@@ -75,7 +75,11 @@ fn each_row_once_whatever_fails() {
         for attempt in 0.. {
             match attempt {
                 0..3 => disk.crash_after(1 + rng.below(90)),
-                3 => disk.fail_syncs(rng.below(2) as u32),
+                3 => match rng.below(3) {
+                    0 => disk.fail_file_syncs(1),
+                    1 => disk.fail_dir_syncs(1),
+                    _ => {}
+                },
                 _ => {}
             }
             let result = run(&disk, &mut cursor);
