@@ -13,6 +13,7 @@ mod group;
 mod lake;
 mod listing;
 pub mod matcher;
+mod merge;
 mod pages;
 mod retention;
 mod rows;
