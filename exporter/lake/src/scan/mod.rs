@@ -7,7 +7,7 @@
 
 pub(crate) mod filter;
 pub(crate) mod flame;
-mod gauge;
+pub(crate) mod gauge;
 pub(crate) mod rows;
 pub(crate) mod snapshots;
 

@@ -130,7 +130,7 @@ fn layout() -> impl Strategy<Value = Layout> {
                 .set_column_dictionary_enabled(value.clone(), false)
                 .set_column_encoding(value, Encoding::DELTA_BINARY_PACKED),
         };
-        Layout { properties: builder.build(), own }
+        Layout { properties: builder.build(), own, millis: !own && v2 }
     })
 }
 
