@@ -53,6 +53,11 @@ impl StackFiles {
         Some((text, self.texts.get(text)))
     }
 
+    /// Bytes of all texts on a dictionary page.
+    pub fn page_bytes(&self) -> usize {
+        self.texts.page_bytes()
+    }
+
     /// Number of texts.
     pub fn len(&self) -> usize {
         self.texts.len()

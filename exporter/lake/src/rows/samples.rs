@@ -35,8 +35,7 @@ impl<'a> SampleRows<'a> {
 
     /// The row groups of the file.
     pub fn groups(&self) -> impl Iterator<Item = Group<'_>> {
-        let bytes = |stack| self.files.get(stack).map_or(0, |(_, text)| text.len());
-        let ranges = cut::row_groups(self.symbols, &self.sorted, bytes);
+        let ranges = cut::row_groups(self.symbols, &self.sorted, &self.files);
         ranges.into_iter().map(|range| Group::new(self, range))
     }
 }
