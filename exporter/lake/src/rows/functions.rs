@@ -35,7 +35,7 @@ impl Used {
 /// Rows of the table in its order: function and build.
 pub struct Functions {
     rows: Vec<(u32, u32)>,
-    /// Whether the name of a function, by its id, has several files in one build; empty if none has.
+    /// By function id, whether its name has several files in one build; empty if none has.
     ambiguous: Vec<bool>,
 }
 
