@@ -8,7 +8,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -109,22 +109,31 @@ pub fn put(disk: &dyn Storage, dir: &Path, temp: &str, name: &str, bytes: &[u8])
     disk.sync_dir(dir)
 }
 
-/// Creates `dir` and what is missing above it, each with a durable name.
+/// Makes a directory and those above it, all with durable names. That one is there already does not
+/// say that its name is durable: a process that was killed may have made it.
 pub fn create_dir_all(disk: &dyn Storage, dir: &Path) -> io::Result<()> {
-    let parent = match dir.parent() {
-        None => return Ok(()),
-        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-        Some(parent) => parent,
+    let parent_of = |dir: &Path| match dir.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Some(PathBuf::from(".")),
+        parent => parent.map(Path::to_path_buf),
     };
-    match disk.create_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            create_dir_all(disk, parent)?;
-            disk.create_dir(dir)?;
+    let mut missing = vec![dir.to_path_buf()];
+    while let Some(next) = missing.last() {
+        match disk.create_dir(next) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                missing.push(parent_of(next).ok_or(error)?);
+            }
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => drop(missing.pop()),
         }
-        other => other?,
     }
-    disk.sync_dir(parent)
+    for above in dir.ancestors().filter_map(parent_of) {
+        match disk.sync_dir(&above) {
+            // Not ours to read, and so not ours to have made.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+            synced => synced?,
+        }
+    }
+    Ok(())
 }
 
 /// Whether an error means that there is no room (disk or quota).
