@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use lake::{Allowance, Gauge, Lake, Selection, SeriesOptions, time::TimeRange};
+use lake::{Allowance, Error, Gauge, Lake, Selection, SeriesOptions, time::TimeRange};
 use pipeline::picture::{Sort, Tree, top};
 
 fn main() -> Result<()> {
@@ -33,7 +33,7 @@ fn main() -> Result<()> {
         kept.kept_bytes(),
         total.notes
     )?;
-    let mut best = |what: &str, f: &mut dyn FnMut() -> Result<()>| -> Result<()> {
+    let mut best = |what: &str, f: &mut dyn FnMut() -> Result<(), Error>| -> Result<()> {
         let mut best_ms = f64::MAX;
         for _ in 0..rounds {
             let start = Instant::now();
@@ -43,23 +43,24 @@ fn main() -> Result<()> {
         writeln!(out, "{best_ms:8.2} ms  {what}")?;
         Ok(())
     };
-    best("flame, nothing kept, one thread", &mut || Ok(drop(flame(&untouched(), &one)?)))?;
-    best("flame, nothing kept", &mut || Ok(drop(flame(&untouched(), &many)?)))?;
-    best("flame, kept, one thread", &mut || Ok(drop(flame(&kept, &one)?)))?;
-    best("flame, kept", &mut || Ok(drop(flame(&kept, &many)?)))?;
-    let narrow = kept.services(&selection, &many)?.0;
-    let service = narrow.first().context("a service")?.service.clone();
-    let of_service = selection.clone().service(&service);
+    best("flame, nothing kept, one thread", &mut || flame(&untouched(), &one).map(drop))?;
+    best("flame, nothing kept", &mut || flame(&untouched(), &many).map(drop))?;
+    best("flame, kept, one thread", &mut || flame(&kept, &one).map(drop))?;
+    best("flame, kept", &mut || flame(&kept, &many).map(drop))?;
+    let services = kept.services(&selection, &many)?.0;
+    let of_service = selection.clone().service(&services.first().context("a service")?.service);
     best("flame of one service, kept", &mut || {
-        Ok(drop(kept.flame(&of_service, Gauge::Mean, &one)?))
+        kept.flame(&of_service, Gauge::Mean, &one).map(drop)
     })?;
     best("top, kept", &mut || {
         let flame = flame(&kept, &one)?;
-        let unit = flame.kind.unit.clone();
-        Ok(drop(top(&Tree::new(&flame.trie, &unit, flame.own), Sort::Flat, 20)))
+        let tree = Tree::new(&flame.trie, &flame.kind.unit, flame.own);
+        top(&tree, Sort::Flat, 20);
+        Ok(())
     })?;
     let by = SeriesOptions { by: Some("instance"), ..SeriesOptions::default() };
-    best("series by instance, kept", &mut || Ok(drop(kept.series(&selection, by, &one)?)))?;
-    best("labels, kept", &mut || Ok(drop(kept.labels(&selection, &one)?)))?;
+    best("series by instance, kept", &mut || kept.series(&selection, by, &one).map(drop))?;
+    best("labels, kept", &mut || kept.labels(&selection, &one).map(drop))?;
+    best("merge, kept", &mut || kept.merge(&selection, Gauge::Mean, &one).map(drop))?;
     Ok(())
 }

@@ -202,6 +202,8 @@ fn questions_end_when_they_are_stopped_late_or_too_large() {
     let deadline = Some(Instant::now());
     assert!(matches!(ask(Allowance { deadline, ..Default::default() }), Error::TooSlow));
     let small = Allowance { bytes_max: 100, ..Default::default() };
+    let list = lake.profiles(&all(), 1, &small).unwrap_err();
+    assert!(matches!(list, Error::TooLarge { bytes_max: 100 }));
     assert!(matches!(ask(small), Error::TooLarge { bytes_max: 100 }));
 }
 
