@@ -7,6 +7,7 @@ use libfuzzer_sys::fuzz_target;
 
 const SLOT_BYTES: usize = 4096;
 const SUM_BYTES: usize = 4;
+const HEADER_BYTES: usize = 24;
 /// Bytes of a slot that are in use, and so of each half of an input.
 const USED_BYTES: usize = 120;
 
@@ -17,6 +18,7 @@ fuzz_target!(init: fuzz::seeds::write(&seeds()), |bytes: &[u8]| {
     check(&slots.concat());
 });
 
+/// A new cursor, one that has moved, and some whose accounts add up at the end of all numbers.
 fn seeds() -> Vec<Vec<u8>> {
     let bench = Bench::default();
     let file = |bench: &Bench| {
@@ -26,7 +28,18 @@ fn seeds() -> Vec<Vec<u8>> {
     let new = file(&bench);
     bench.append(&[b"one", b"two"]);
     bench.drive();
-    vec![new, file(&bench), bench.get("cursors/x.cur")]
+    let mut seeds = vec![file(&bench), bench.get("cursors/x.cur")];
+    // Position and delivered, the end of a plan, two counts: places in the body of the slot that
+    // is written first, which is the second of the file.
+    for fields in [&[1, 4][..], &[3], &[6, 7]] {
+        let mut hostile = new.clone();
+        for field in fields {
+            hostile[USED_BYTES + HEADER_BYTES + 8 * field..][..8].fill(0xff);
+        }
+        seeds.push(hostile);
+    }
+    seeds.push(new);
+    seeds
 }
 
 /// Drives a spool of five records with this cursor.

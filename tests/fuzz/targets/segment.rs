@@ -8,8 +8,6 @@ use libfuzzer_sys::fuzz_target;
 const HEADER_BYTES: usize = 28;
 const RECORD_HEADER_BYTES: usize = 16;
 const TAIL_BYTES: usize = 48;
-/// Numbers stay below, so that a spool can go on behind the segment.
-const FIRST_MAX: u64 = 1 << 62;
 
 fuzz_target!(init: fuzz::seeds::write(&seeds()), |bytes: &[u8]| {
     check(bytes);
@@ -18,18 +16,25 @@ fuzz_target!(init: fuzz::seeds::write(&seeds()), |bytes: &[u8]| {
     }
 });
 
+/// Segments of a few records, and one whose numbers are the last that there are.
 fn seeds() -> Vec<Vec<u8>> {
-    [&[&b"one"[..]][..], &[b"", b"two", &[7; 200]], &[b""; 9]]
+    let mut seeds = [&[b"one" as &[u8]][..], &[b"", b"two", &[7; 200]], &[b"" as &[u8]; 9]]
         .map(|payloads| Bench::default().append(payloads).1)
-        .into()
+        .to_vec();
+    let mut last = seeds[0].clone();
+    let tail = last.len() - TAIL_BYTES;
+    for at in [12, tail] {
+        last[at..at + 8].copy_from_slice(&(u64::MAX - 1).to_le_bytes());
+    }
+    seeds.push(last);
+    seeds
 }
 
 /// Drives a spool with this segment under the name that its header gives it.
 fn check(bytes: &[u8]) {
-    let number = |range| Some(u64::from_le_bytes(bytes.get::<std::ops::Range<_>>(range)?.try_into().ok()?));
-    let (first, count) = (number(12..20).unwrap_or(0), number(16..24).unwrap_or(0) >> 32);
-    let first = first.min(FIRST_MAX);
-    let last = first + count.saturating_sub(1);
+    let [low, high, count] = [12, 16, 20].map(|at| u64::from(u32_at(bytes, at).unwrap_or(0)));
+    let first = low | high << 32;
+    let last = first.saturating_add(count.saturating_sub(1));
     let bench = Bench::default();
     bench.put("", &format!("{first:020}-{last:020}.seg"), bytes);
     bench.drive();
