@@ -53,7 +53,10 @@
 //! # let dir = tempfile::tempdir()?;
 //! # let spool_dir = dir.path();
 //! # let body = [
-//! #     &[10, 4, 8, 1, 16, 2, 18, 3, 18, 1, 5, 50, 0, 50, 3][..], b"cpu", &[50, 11], b"nanoseconds",
+//! #     &[10, 4, 8, 1, 16, 2, 18, 3, 18, 1, 5, 50, 0, 50, 3][..],
+//! #     b"cpu",
+//! #     &[50, 11],
+//! #     b"nanoseconds",
 //! # ].concat();
 //! let (names, mut arrived) = tokio::sync::mpsc::unbounded_channel();
 //! let sink = Sink {
