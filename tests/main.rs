@@ -1,0 +1,8 @@
+//! Integration tests: the real binary, real Go processes, other people's tools. One test binary, a
+//! module for each thing that is tested.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+mod pages;
+mod process;
+mod support;
