@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(5);
 #[derive(ClapArgs, Debug)]
 pub struct Args {
     /// Config file; several are laid over each other
-    #[arg(short, long = "config", value_name = "FILE")]
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
     files: Vec<PathBuf>,
     /// A value over those of the files, as exporters::parquet::flush_interval=30s
     #[arg(long = "set", value_name = "A::B=VALUE")]
