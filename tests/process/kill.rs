@@ -74,6 +74,8 @@ async fn what_was_acknowledged_survives_every_kill_once() {
     ledger::check(&running.data_dir, &log, &lives, &account);
     assert!(account.accepted() >= accepted);
     let (sent, safe) = (log.begun.len(), log.acknowledged.len());
-    eprintln!("{rounds} kills: {sent} sent, {safe} known as taken, {accepted} accepted, {commits} commits");
+    eprintln!(
+        "{rounds} kills: {sent} sent, {safe} known as taken, {accepted} accepted, {commits} commits"
+    );
     assert!(commits * 10 >= rounds, "too few lives wrote to the lake: {commits} of {rounds}");
 }

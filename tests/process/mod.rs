@@ -1,7 +1,5 @@
 //! The process as a whole: what it makes of real profiles, how it ends, and what a kill costs.
 
-
-
 mod kill;
 mod ledger;
 mod stop;

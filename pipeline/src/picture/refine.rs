@@ -1,4 +1,4 @@
-//! A filter on a profile itself, for downloads: what `go tool pprof` would show with the same flags.
+//! A filter on a profile itself, for downloads: what `go tool pprof` would show with its flags.
 
 use regex::Regex;
 
