@@ -39,11 +39,8 @@ pub fn check(data_dir: &Path, log: &Log, lives: &[Life], account: &Account) {
 
     let tree = Tree::new(&flame.trie, &flame.kind.unit, flame.own);
     let top = picture::top(&tree, Sort::Flat, 0);
-    let found: BTreeMap<u64, i64> = top
-        .rows
-        .iter()
-        .map(|row| (row.function[1..].parse().expect("f<N>"), row.flat))
-        .collect();
+    let found: BTreeMap<u64, i64> =
+        top.rows.iter().map(|row| (row.function[1..].parse().expect("f<N>"), row.flat)).collect();
     let twice: Vec<_> = found.iter().filter(|(_, value)| **value != 1).collect();
     assert!(twice.is_empty(), "not once: {twice:?}");
     let lost: Vec<_> = log.acknowledged.iter().filter(|n| !found.contains_key(n)).collect();
