@@ -156,7 +156,8 @@ fn prepare(
     Ok((pipeline, spool))
 }
 
-/// One spool serves all exporters of a pipeline, so it holds what the most patient of them asks for.
+/// One spool serves all exporters of a pipeline, so it holds what the most patient of them asks
+/// for.
 fn spool_config(spec: &PipelineSpec) -> SpoolConfig {
     let settings = || spec.exporters.iter().filter_map(|(_, config)| config.settings());
     let default = SpoolConfig::default();

@@ -1,8 +1,9 @@
 //! Integration tests: the real binary, real Go processes, other people's tools. One test binary, a
-//! module for each thing that is tested.
+//! module for each thing that is tested: more binaries would link the whole program again.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod pages;
 mod process;
 mod support;
+mod tidy;

@@ -8,7 +8,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -81,42 +81,59 @@ pub struct Space {
     pub total_bytes: u64,
 }
 
+/// Writes a new file whose bytes are durable; its name is not yet. Leaves nothing after an error.
+/// A file of that name that an earlier run has left is replaced.
+pub fn write_new(disk: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = match disk.create_new(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            disk.remove(path)?;
+            disk.create_new(path)
+        }
+        other => other,
+    }?;
+    let written = file.write_all(bytes).and_then(|()| file.sync());
+    drop(file);
+    written.inspect_err(|_| {
+        // Should this fail as well, the next start clears temp names.
+        let _ = disk.remove(path);
+    })
+}
+
 /// Writes `bytes` under `name` so that the name is durable and whole, or absent: dot-named temp
 /// file, fsync, rename, fsync of the directory. Replaces an older file of that name.
 pub fn put(disk: &dyn Storage, dir: &Path, temp: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
     debug_assert!(temp.starts_with('.'), "temp names start with a dot");
     let temp = dir.join(temp);
-    let written = (|| {
-        let mut file = disk.create_new(&temp)?;
-        file.write_all(bytes)?;
-        file.sync()?;
-        drop(file);
-        disk.rename(&temp, &dir.join(name))
-    })();
-    if let Err(error) = written {
-        // Whatever is left under the temp name is also cleared at the next start.
-        let _ = disk.remove(&temp);
-        return Err(error);
-    }
+    write_new(disk, &temp, bytes)?;
+    disk.rename(&temp, &dir.join(name))?;
     disk.sync_dir(dir)
 }
 
-/// Creates `dir` and what is missing above it, each with a durable name.
+/// Makes a directory and those above it, all with durable names. That one is there already does not
+/// say that its name is durable: a process that was killed may have made it.
 pub fn create_dir_all(disk: &dyn Storage, dir: &Path) -> io::Result<()> {
-    let parent = match dir.parent() {
-        None => return Ok(()),
-        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-        Some(parent) => parent,
+    let parent_of = |dir: &Path| match dir.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Some(PathBuf::from(".")),
+        parent => parent.map(Path::to_path_buf),
     };
-    match disk.create_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            create_dir_all(disk, parent)?;
-            disk.create_dir(dir)?;
+    let mut missing = vec![dir.to_path_buf()];
+    while let Some(next) = missing.last() {
+        match disk.create_dir(next) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                missing.push(parent_of(next).ok_or(error)?);
+            }
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => drop(missing.pop()),
         }
-        other => other?,
     }
-    disk.sync_dir(parent)
+    for above in dir.ancestors().filter_map(parent_of) {
+        match disk.sync_dir(&above) {
+            // Not ours to read, and so not ours to have made.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+            synced => synced?,
+        }
+    }
+    Ok(())
 }
 
 /// Whether an error means that there is no room (disk or quota).
@@ -265,6 +282,7 @@ mod tests {
         let dir = root.join("a/b");
         create_dir_all(disk, &dir).unwrap();
         create_dir_all(disk, &dir).unwrap();
+        disk.create_new(&dir.join(".x.tmp")).unwrap().write_all(b"left over").unwrap();
         put(disk, &dir, ".x.tmp", "x", b"hello").unwrap();
         assert_eq!(disk.read(&dir.join("x"), 5).unwrap(), b"hello");
         assert_eq!(disk.read(&dir.join("x"), 4).unwrap_err().kind(), io::ErrorKind::InvalidData);

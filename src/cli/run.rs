@@ -78,9 +78,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
 }
 
 fn start_log(level: LogLevel) -> anyhow::Result<()> {
+    let quiet = "pprof=warn".parse().context("read a log directive")?;
     let filter = EnvFilter::builder()
         .with_default_directive(level.as_str().parse().context("read the log level")?)
-        .from_env_lossy();
+        .from_env_lossy()
+        .add_directive(quiet);
     fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

@@ -12,7 +12,6 @@ use clap::{Args, ValueEnum};
 use lake::{Allowance, Gauge};
 use pipeline::{
     codec::pprof,
-    limits::Limits,
     picture::{self, Drawing, FlameOptions, Sort, Tree},
 };
 
@@ -110,6 +109,19 @@ pub struct MergeArgs {
     /// File to write, or - for the standard output
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// What is shown of a gauge
+    #[arg(long, value_enum, default_value_t)]
+    gauge: GaugeArg,
+}
+
+impl From<GaugeArg> for Gauge {
+    fn from(gauge: GaugeArg) -> Self {
+        match gauge {
+            GaugeArg::Mean => Self::Mean,
+            GaugeArg::Last => Self::Last,
+            GaugeArg::Max => Self::Max,
+        }
+    }
 }
 
 impl Source {
@@ -119,12 +131,7 @@ impl Source {
             return Ok(files::stacks(&self.files, self.select.type_spec()?.as_ref())?);
         }
         let selection = self.select.selection()?;
-        let gauge = match gauge {
-            GaugeArg::Mean => Gauge::Mean,
-            GaugeArg::Last => Gauge::Last,
-            GaugeArg::Max => Gauge::Max,
-        };
-        let flame = self.lake.open()?.flame(&selection, gauge, &Allowance::default());
+        let flame = self.lake.open()?.flame(&selection, gauge.into(), &Allowance::default());
         Ok(Stacks::from(flame.map_err(from_lake)?))
     }
 
@@ -214,21 +221,19 @@ fn flame_format(args: &FlameArgs) -> Result<FlameFormat, Failure> {
 /// `profpipe merge`.
 pub fn merge(args: &MergeArgs) -> Result<(), Failure> {
     let filter = args.source.filter.filter()?;
-    let profile = match args.source.files.is_empty() {
+    let limits = files::limits();
+    let mut profile = match args.source.files.is_empty() {
         true => {
             let selection = args.source.select.selection()?;
             let lake = args.source.lake.open()?;
-            lake.merge(&selection, &filter, &Allowance::default()).map_err(from_lake)?
+            let merged = lake.merge(&selection, args.gauge.into(), &Allowance::default());
+            merged.map_err(from_lake)?.0
         }
-        false if !filter.is_empty() => {
-            let message = "--focus, --ignore, --hide and --show do not go with files here";
-            return Err(Failure::Usage(anyhow::anyhow!(message)));
-        }
-        false => {
-            let profiles = files::read(&args.source.files)?;
-            pipeline::profile::merge(&profiles, &Limits::default())?
-        }
+        false => pipeline::profile::merge(&files::read(&args.source.files)?, &limits)?,
     };
+    if !filter.is_empty() {
+        profile = picture::refine(&profile, &filter, &limits)?;
+    }
     write(&args.output, &pprof::encode(&profile))
 }
 

@@ -38,9 +38,13 @@ impl AllowedHosts {
     }
 }
 
+/// The host of `host:port`. An IPv6 address with a port is in brackets; without one it may be bare.
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
-        Some((name, port)) if !port.contains(']') && port.bytes().all(|b| b.is_ascii_digit()) => {
+        Some((name, port))
+            if port.bytes().all(|b| b.is_ascii_digit())
+                && (!name.contains(':') || name.ends_with(']')) =>
+        {
             name
         }
         _ => host,

@@ -18,8 +18,6 @@ use crate::{
 
 /// Directories whose names are known to be durable, at most this many.
 const KNOWN_DIRS_MAX: usize = 1024;
-/// Directories from that of an hour up to the root: hour, date, table.
-const HOUR_DEPTH: usize = 3;
 const HOUR_NS: i64 = 3_600_000_000_000;
 
 /// A call to the disk that failed.
@@ -69,21 +67,6 @@ fn temp_name(name: &str) -> String {
     format!(".{name}.tmp")
 }
 
-/// Makes a directory with a durable name, and so those above it. That one is there already does
-/// not say that its name is durable: a process that was killed may have made it.
-fn make_dirs(storage: &impl Storage, dir: &Path, depth: usize) -> Result<(), StorageError> {
-    create_dir_all(storage, dir).named("create", dir)?;
-    for above in dir.ancestors().skip(1).take(depth) {
-        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
-        match storage.sync_dir(above) {
-            // Not ours to read, and so not ours to have made.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
-            synced => synced.named("sync", above)?,
-        }
-    }
-    Ok(())
-}
-
 /// Puts files into a lake for one writer.
 pub struct Committer<S> {
     storage: S,
@@ -94,7 +77,7 @@ pub struct Committer<S> {
 impl<S: Storage> Committer<S> {
     /// Opens a lake and removes what this writer left half done.
     pub fn open(storage: S, root: &Path, writer: &WriterId) -> Result<Self, StorageError> {
-        make_dirs(&storage, root, root.ancestors().count())?;
+        create_dir_all(&storage, root).named("create", root)?;
         let committer = Self { storage, root: root.to_path_buf(), known_dirs: HashSet::new() };
         let own = format!("-{writer}-");
         for table in [&FUNCTIONS, &PROFILES, &SAMPLES] {
@@ -149,7 +132,7 @@ impl<S: Storage> Committer<S> {
 
     fn try_commit(&mut self, dir: &Path, name: &str, bytes: &[u8]) -> Result<(), StorageError> {
         if !self.known_dirs.contains(dir) {
-            make_dirs(&self.storage, dir, HOUR_DEPTH)?;
+            create_dir_all(&self.storage, dir).named("create", dir)?;
             if self.known_dirs.len() >= KNOWN_DIRS_MAX {
                 self.known_dirs.clear();
             }

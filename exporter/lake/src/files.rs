@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use rustix::fs::{Mode, OFlags};
 
 use crate::time::TimeRange;
@@ -161,14 +161,6 @@ fn may_hold(at: &str, range: TimeRange) -> bool {
     range.meets(start_us, start_us + length_us - 1)
 }
 
-/// The directory of a table's hour, below the root.
-pub(crate) fn hour_directory(table: &str, time_us: i64) -> Option<PathBuf> {
-    let at = Timestamp::from_microsecond(time_us).ok()?.to_zoned(TimeZone::UTC);
-    Some(
-        Path::new(table).join(format!("date={}", at.date())).join(format!("hour={:02}", at.hour())),
-    )
-}
-
 /// What tells whether a file is still the one it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Stamp {
@@ -212,6 +204,7 @@ pub(crate) fn without_replaced(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commit::{hour_dir, hour_of};
 
     #[test]
     fn names_are_ours_or_not() {
@@ -237,7 +230,7 @@ mod tests {
     #[test]
     fn only_regular_files_of_the_range() {
         let root = tempfile::tempdir().unwrap();
-        let hour = hour_directory("samples", 1_763_829_000_000_000).unwrap();
+        let hour = Path::new("samples").join(hour_dir(hour_of(1_763_829_000_000_000_000)));
         assert_eq!(hour, Path::new("samples/date=2025-11-22/hour=16"));
         let at = root.path().join(&hour);
         fs::create_dir_all(at.join("L0-1763829000000-1763829000001-dir-1-2.parquet")).unwrap();

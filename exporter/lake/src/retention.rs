@@ -1,8 +1,8 @@
 //! What a lake keeps: by age since profiles were taken in, and by bytes.
 //!
 //! The age of a file is that of its last change, so history that was imported today stays as long
-//! as what was measured today; whoever rewrites a file must keep that time. Bytes are freed from the
-//! oldest hour on, and the newest hour always stays.
+//! as what was measured today; whoever rewrites a file must keep that time. Bytes are freed from
+//! the oldest hour on, and the newest hour always stays.
 
 use std::{
     collections::BTreeMap,

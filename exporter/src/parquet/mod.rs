@@ -4,12 +4,13 @@ mod config;
 
 use std::{
     path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::Context;
 use async_trait::async_trait;
-use lake::{Incoming, Options, Writer, WriterId};
+use lake::{Incoming, Options, WriteError, Writer, WriterId};
 use pipeline::{
     component::{Batching, Export, ExportError, Exporter},
     storage::Disk,
@@ -26,20 +27,43 @@ const BATCH_BYTES_MAX: usize = 64 << 20;
 /// Writes profiles to a lake on the local disk. One push is one file per table and hour, named
 /// after the range of the push, so that a push that comes again changes nothing.
 pub struct Parquet {
-    root: PathBuf,
+    place: Arc<Place>,
     batching: Batching,
     retention: lake::Retention,
     retained: Option<Instant>,
-    /// `None` only while a blocking call has it.
-    writer: Option<Writer<Disk>>,
+}
+
+/// A lake and its writer. A push that takes too long goes on when nobody waits for it any more, so
+/// the next one finds the writer locked until it is done, and gone if it panicked.
+struct Place {
+    root: PathBuf,
+    id: WriterId,
+    options: Options,
+    writer: Mutex<Option<Writer<Disk>>>,
+}
+
+impl Place {
+    fn open(&self) -> Result<Writer<Disk>, WriteError> {
+        Writer::open(Disk, &self.root, self.id.clone(), self.options)
+    }
+
+    fn write(&self, (first, last): (u64, u64), profiles: &[Incoming]) -> Result<(), WriteError> {
+        let mut slot = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = slot.take().map_or_else(|| self.open(), Ok)?;
+        let written = writer.write(first, last, profiles);
+        *slot = Some(writer);
+        written.map(|_| ())
+    }
 }
 
 impl Parquet {
     /// Opens the lake at `root` for the writer `id`, which no other process may use.
     pub fn open(root: PathBuf, config: &Config, id: WriterId) -> anyhow::Result<Self> {
         let options = Options { keep_bytes_label: config.keep_bytes_label, ..Options::default() };
-        let writer = Writer::open(Disk, &root, id, options)
-            .with_context(|| format!("open the lake {}", root.display()))?;
+        let place = Place { root, id, options, writer: Mutex::default() };
+        let writer =
+            place.open().with_context(|| format!("open the lake {}", place.root.display()))?;
+        let place = Arc::new(Place { writer: Mutex::new(Some(writer)), ..place });
         let Retention { max_age, max_bytes } = config.retention;
         let batching = Batching {
             profiles_max: BATCH_PROFILES_MAX,
@@ -48,7 +72,7 @@ impl Parquet {
             first_wait: config.first_flush,
         };
         let retention = lake::Retention { max_age, max_bytes };
-        Ok(Self { root, batching, retention, retained: None, writer: Some(writer) })
+        Ok(Self { place, batching, retention, retained: None })
     }
 
     /// Removes what is too old or too much, once in a while. A failure is logged, no more: the lake
@@ -58,7 +82,7 @@ impl Parquet {
             return;
         }
         self.retained = Some(Instant::now());
-        let (retention, root) = (self.retention, self.root.clone());
+        let (retention, root) = (self.retention, self.place.root.clone());
         tokio::task::spawn_blocking(move || match retention.apply(&root, SystemTime::now()) {
             Ok(removed) if removed.files == 0 => {}
             Ok(removed) => {
@@ -73,7 +97,7 @@ impl Parquet {
 #[async_trait]
 impl Exporter for Parquet {
     async fn export(&mut self, export: &Export) -> Result<(), ExportError> {
-        let (first, last) = (export.first, export.last);
+        let range = (export.first, export.last);
         let profiles: Vec<Incoming> = export
             .profiles
             .iter()
@@ -82,24 +106,14 @@ impl Exporter for Parquet {
                 ingest_ns: stored.accepted_ms.saturating_mul(1_000_000),
             })
             .collect();
-        let Some(mut writer) = self.writer.take() else {
-            return Err(ExportError::Permanent(anyhow::anyhow!("the writer of the lake is gone")));
-        };
-        let written = tokio::task::spawn_blocking(move || {
-            let written = writer.write(first, last, &profiles);
-            (writer, written)
-        });
-        let (writer, written) =
-            written.await.map_err(|panic| ExportError::Permanent(panic.into()))?;
-        self.writer = Some(writer);
+        let place = Arc::clone(&self.place);
+        let written = tokio::task::spawn_blocking(move || place.write(range, &profiles));
+        let written = written.await.map_err(|panic| ExportError::Permanent(panic.into()))?;
         self.retain();
-        match written {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_retryable() => {
-                Err(ExportError::Retryable { source: error.into(), after: None })
-            }
-            Err(error) => Err(ExportError::Permanent(error.into())),
-        }
+        written.map_err(|error| match error.is_retryable() {
+            true => ExportError::Retryable { source: error.into(), after: None },
+            false => ExportError::Permanent(error.into()),
+        })
     }
 
     fn batching(&self) -> Batching {

@@ -244,7 +244,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn records_come_back(numbers in proptest::collection::vec(any::<u32>(), 1..200), types in 1..5usize) {
+        fn records_come_back(
+            numbers in proptest::collection::vec(any::<u32>(), 1..200),
+            types in 1..5usize,
+        ) {
             let mut profile = samples::profile(&numbers, types);
             profile.meta.resource = [("service.name", "shop"), ("zone", "ä")].into_iter().collect();
             profile.meta.origin = Origin { receiver: "pprof".into(), peer: "http://a:1".into() };

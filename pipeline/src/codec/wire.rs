@@ -242,7 +242,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn varints_come_back(values in proptest::collection::vec(any::<u64>(), 0..40), small in 0..5u32) {
+        fn varints_come_back(
+            values in proptest::collection::vec(any::<u64>(), 0..40),
+            small in 0..5u32,
+        ) {
             let values: Vec<u64> = values.iter().map(|v| v >> (small * 13)).collect();
             let mut bytes = vec![];
             values.iter().for_each(|v| put_varint(&mut bytes, *v));

@@ -72,14 +72,14 @@ impl Worker {
         loop {
             // Asked before the records are read, so that the last ones are not missed.
             let last = drained.is_cancelled();
-            match self.gather(drained).await? {
-                Some(gathered) => {
-                    if self.push(gathered, drained).await?.is_break() {
-                        break; // A dead backend must not eat the grace period.
-                    }
-                }
-                None if last => break,
-                None => {}
+            let flow = match self.gather(drained).await? {
+                // Stopped in the middle: a dead backend must not eat the grace period.
+                Some(gathered) => self.push(gathered, drained).await?,
+                None if last => ControlFlow::Break(()),
+                None => ControlFlow::Continue(()),
+            };
+            if flow.is_break() {
+                break;
             }
         }
         self.with_reader(|reader| reader.save()).await

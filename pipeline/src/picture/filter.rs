@@ -49,10 +49,10 @@ pub fn pattern(field: &'static str, text: &str) -> Result<Option<Regex>, BadInpu
 /// Which stacks to keep, and which of their frames.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    focus: Option<Regex>,
-    ignore: Option<Regex>,
-    hide: Option<Regex>,
-    show: Option<Regex>,
+    pub(super) focus: Option<Regex>,
+    pub(super) ignore: Option<Regex>,
+    pub(super) hide: Option<Regex>,
+    pub(super) show: Option<Regex>,
 }
 
 impl Filter {

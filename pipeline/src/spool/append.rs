@@ -1,7 +1,8 @@
 //! The writing side: one group of records becomes one segment, durable before `append` returns.
 
+use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -46,6 +47,8 @@ impl Spool {
         if self.config.full != FullPolicy::DropNewest {
             return Err(SpoolError::Full);
         }
+        // Nothing that counts as dropped may turn up after a crash.
+        self.repair(&mut writer)?;
         for exporter in lock(&self.state).exporters.values_mut() {
             exporter.cursor.progress.drop_on_arrival(payloads.len() as u64);
         }
@@ -94,18 +97,32 @@ impl Spool {
             return Err(SpoolError::NotWritable(failure));
         }
         let Some(path) = writer.doubtful.clone() else { return Ok(()) };
-        let removed = match self.disk.remove(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            other => other,
-        };
-        match removed.and_then(|()| self.disk.sync_dir(&self.dir)) {
+        match self.retract(&path) {
             Ok(()) => writer.doubtful = None,
             Err(error) => return Err(self.fail(writer, &error)),
         }
         Ok(())
     }
 
-    fn fail(&self, writer: &mut Writer, error: &std::io::Error) -> SpoolError {
+    /// Takes a segment's name off the disk for certain. A try that fails to sync leaves open what
+    /// is on disk, so the next one first takes its step back: then the sync has the same change to
+    /// write again, and a crash at any point leaves the whole segment or nothing.
+    fn retract(&self, path: &Path) -> io::Result<()> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let aside = self.dir.join(format!(".{name}.retracted.tmp"));
+        for (from, to) in [(aside.as_path(), path), (path, aside.as_path())] {
+            match self.disk.rename(from, to) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => other?,
+            }
+        }
+        self.disk.sync_dir(&self.dir)?;
+        // The next start clears temp names.
+        let _ = self.disk.remove(&aside);
+        Ok(())
+    }
+
+    fn fail(&self, writer: &mut Writer, error: &io::Error) -> SpoolError {
         writer.retry_at_ms = self.now_unix_ms() + RETRY_MS;
         let failure = error.to_string();
         lock(&self.state).failure = Some(failure.clone());
@@ -141,20 +158,16 @@ impl Spool {
         let name = names::segment(&frame.records);
         let mut failures = 0;
         loop {
-            // Set before the try: whatever happens next, the name may be on disk.
-            writer.doubtful = Some(self.dir.join(&name));
-            writer.temp += 1;
-            let temp = format!(".{name}.{}.tmp", writer.temp);
-            match storage::put(&*self.disk, &self.dir, &temp, &name, bytes) {
+            match self.write_segment(writer, &name, bytes) {
                 Ok(()) => {
-                    writer.doubtful = None;
                     lock(&self.state).failure = None;
                     return Ok(true);
                 }
                 Err(error) if storage::is_full(&error) => {
                     let released = lock(&self.ballast).release();
                     let may_drop = self.config.full == FullPolicy::DropOldest;
-                    if !released && !(may_drop && self.drop_oldest(frame.bytes)?) {
+                    let again = released || (may_drop && self.drop_oldest(frame.bytes)?);
+                    if !again {
                         return Ok(false);
                     }
                 }
@@ -167,6 +180,19 @@ impl Spool {
                 }
             }
         }
+    }
+
+    fn write_segment(&self, writer: &mut Writer, name: &str, bytes: &[u8]) -> io::Result<()> {
+        writer.temp += 1;
+        let temp = self.dir.join(format!(".{name}.{}.tmp", writer.temp));
+        storage::write_new(&*self.disk, &temp, bytes)?;
+        let path = self.dir.join(name);
+        // From here on the name may be on disk, whatever the answers are.
+        writer.doubtful = Some(path.clone());
+        self.disk.rename(&temp, &path)?;
+        self.disk.sync_dir(&self.dir)?;
+        writer.doubtful = None;
+        Ok(())
     }
 
     /// Lets readers see a segment that is durable.

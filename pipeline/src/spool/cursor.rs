@@ -99,6 +99,11 @@ impl Progress {
         }
     }
 
+    /// All numbers below were given to records, as far as this cursor knows.
+    pub(super) fn known_end(&self) -> u64 {
+        self.plan.as_ref().map_or(0, |plan| plan.end).max(self.position)
+    }
+
     pub(super) fn drop_on_arrival(&mut self, records: u64) {
         self.never_stored += records;
         self.dropped[DropReason::SpoolFull as usize] += records;

@@ -74,3 +74,8 @@ impl SpoolError {
 pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SpoolError {
     move |source| SpoolError::Io { action, path: path.into(), source }
 }
+
+/// The medium itself cannot give the bytes; any other error may pass.
+pub(super) fn is_media_error(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+}

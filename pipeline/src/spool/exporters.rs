@@ -1,6 +1,7 @@
 //! Who reads the spool: exporters are declared by name, each has a cursor file.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::cursor::{Cursor, Progress};
@@ -56,7 +57,11 @@ impl Spool {
         self.keep_numbers(head)?;
         let dir = cursors_dir(&self.dir);
         let path = dir.join(format!("{}.cur", names::escape(name)?));
-        self.disk.remove(&path).map_err(io_error("remove", &path))?;
+        match self.disk.remove(&path) {
+            // A try before this one came so far.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => other.map_err(io_error("remove", &path))?,
+        }
         self.disk.sync_dir(&dir).map_err(io_error("sync", &dir))?;
         let state = &mut *lock(&self.state);
         if let Some(exporter) = state.exporters.remove(name) {

@@ -83,6 +83,23 @@ fn numbers_of_a_damaged_last_segment_are_not_given_again() {
 }
 
 #[test]
+fn numbers_of_a_plan_are_not_given_again_when_its_segment_is_gone() {
+    let bench = Bench::plain();
+    let spool = appended(&bench, 2);
+    let mut reader = spool.reader("a").unwrap();
+    reader.next(9, 99).unwrap();
+    reader.plan(0..4).unwrap();
+    drop((reader, spool));
+    for file in bench.segment_files() {
+        bench.disk.remove(&file).unwrap();
+    }
+    let spool = bench.open(&["a"]);
+    assert!(read_all(&spool).is_empty());
+    assert_eq!(dropped(&spool, "a", DropReason::Corrupt), 4);
+    assert_eq!(spool.append(&records(1, 1)).unwrap(), 4..5);
+}
+
+#[test]
 fn every_byte_of_a_cursor_may_rot() {
     let bench = Bench::plain();
     let spool = appended(&bench, 2);
@@ -115,7 +132,7 @@ fn a_failed_sync_is_answered_with_a_new_file() {
     let bench = Bench::plain();
     let spool = bench.open(&["a"]);
     for failures in 0..=2 {
-        bench.disk.fail_syncs(failures);
+        bench.disk.fail_file_syncs(failures);
         spool.append(&records(1, 700)).unwrap();
     }
     bench.disk.power_cut();
@@ -126,7 +143,7 @@ fn a_failed_sync_is_answered_with_a_new_file() {
 fn after_three_failures_the_spool_refuses_and_tries_again_by_itself() {
     let bench = Bench::plain();
     let spool = bench.open(&["a"]);
-    bench.disk.fail_syncs(4);
+    bench.disk.fail_file_syncs(4);
     for _ in 0..2 {
         let refused = spool.append(&records(1, 10));
         assert!(matches!(refused, Err(SpoolError::NotWritable(_))), "{refused:?}");
@@ -141,7 +158,7 @@ fn after_three_failures_the_spool_refuses_and_tries_again_by_itself() {
     spool.tend();
     assert!(spool.is_writable());
     assert_eq!(spool.append(&records(1, 10)).unwrap(), 0..1);
-    bench.disk.fail_syncs(3);
+    bench.disk.fail_file_syncs(3);
     assert!(spool.append(&records(1, 10)).is_err());
     bench.pass(Duration::from_secs(1));
     assert_eq!(spool.append(&records(1, 10)).unwrap(), 1..2, "an append also tries");

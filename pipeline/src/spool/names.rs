@@ -94,7 +94,8 @@ mod tests {
     proptest! {
         #[test]
         fn names_come_back(start in 0..u64::MAX - 5, len in 1..5_u64, exporter in ".{1,20}") {
-            prop_assert_eq!(parse_segment(&segment(&(start..start + len))), Some(start..start + len));
+            let records = start..start + len;
+            prop_assert_eq!(parse_segment(&segment(&records)), Some(records));
             let name = escape(&exporter).unwrap();
             prop_assert!(name.is_ascii() && !name.contains('/') && !name.starts_with('.'));
             prop_assert_eq!(unescape(&name), Some(exporter));

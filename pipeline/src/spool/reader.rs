@@ -7,9 +7,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rustix::io::Errno;
 
 use super::cursor::Cursor;
+use super::error::is_media_error;
 use super::segment::{Flaw, Frame, Segment};
 use super::{DropReason, Exporter, Outcome, Record, Spool, SpoolError, State, lock};
 
@@ -40,7 +40,7 @@ impl Reader {
 
     /// The next records in order, at most `records_max` with `bytes_max` bytes of payload in all,
     /// but always one if there is any; empty at the head. Lost and expired records are counted and
-    /// left out. With a plan under way after a restart, it stops where the plan ends.
+    /// left out. After a restart no batch goes over the end of the plan under way.
     pub fn next(&mut self, records_max: usize, bytes_max: u64) -> Result<Vec<Record>, SpoolError> {
         let mut batch = Vec::new();
         let mut room = bytes_max;
@@ -164,7 +164,7 @@ impl Reader {
             }
             let seq = cursor.read;
             let plan_end = cursor.progress.plan.as_ref().map_or(0, |plan| plan.end);
-            let limit = if seq < plan_end { plan_end } else { *head };
+            let limit = if seq < plan_end { plan_end.min(*head) } else { *head };
             if seq >= limit {
                 return Ok(None);
             }
@@ -227,11 +227,6 @@ impl Reader {
         }
         Err(super::error::io_error("read", &path)(error))
     }
-}
-
-/// The medium itself cannot give the bytes; anything else may pass.
-fn is_media_error(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(Errno::IO.raw_os_error())
 }
 
 impl Drop for Reader {

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::ballast::Ballast;
 use super::cursor::Progress;
-use super::error::io_error;
+use super::error::{io_error, is_media_error};
 use super::ring::Ring;
 use super::segment::{self, Flaw, Frame, HEADER_BYTES, TAIL_BYTES};
 use super::slots::SlotFile;
@@ -22,6 +22,12 @@ pub(super) const CURSOR_MAGIC: &[u8; 8] = b"ppcursor";
 const META_MAGIC: &[u8; 8] = b"ppspmeta";
 const META: &str = "spool.meta";
 const BALLAST: &str = "ballast";
+
+/// Segments in order, and files that are none with the reason.
+type Checked = (Vec<Frame>, Vec<(Entry, Flaw)>);
+
+/// Exporters by name, and those whose file holds no position: file name and exporter.
+type Cursors = (BTreeMap<String, Exporter>, Vec<(String, String)>);
 
 impl Spool {
     /// Opens the spool in `dir`, which is made if it is missing. One process at a time: the caller
@@ -71,7 +77,7 @@ impl Spool {
     }
 
     fn recover(&self, entries: Vec<Entry>) -> Result<(), SpoolError> {
-        let (frames, bad) = self.check_segments(entries);
+        let (frames, bad) = self.check_segments(entries)?;
         let (cursors, bad_cursors) = self.open_cursors()?;
         let numbers = frames.iter().map(|frame| frame.records.end);
         // A damaged file's name still tells which numbers were given.
@@ -79,7 +85,7 @@ impl Spool {
             numbers.chain(bad.iter().filter_map(|(entry, _)| {
                 names::parse_segment(&entry.name).map(|records| records.end)
             }));
-        let numbers = numbers.chain(cursors.values().map(|one| one.cursor.progress.position));
+        let numbers = numbers.chain(cursors.values().map(|one| one.cursor.progress.known_end()));
         let head = numbers.fold(lock(&self.meta).next, u64::max);
         let oldest = frames.first().map_or(head, |frame| frame.records.start);
         {
@@ -107,7 +113,7 @@ impl Spool {
     }
 
     /// Sorts what the directory holds into good segments and bad ones; temp files go.
-    fn check_segments(&self, entries: Vec<Entry>) -> (Vec<Frame>, Vec<(Entry, Flaw)>) {
+    fn check_segments(&self, entries: Vec<Entry>) -> Result<Checked, SpoolError> {
         let (mut frames, mut bad) = (Vec::<Frame>::new(), Vec::new());
         let mut files: Vec<_> = entries.into_iter().filter(|e| e.kind != EntryKind::Dir).collect();
         files.sort_by(|a, b| a.name.cmp(&b.name));
@@ -119,7 +125,7 @@ impl Spool {
             if !entry.name.ends_with(".seg") {
                 continue;
             }
-            match self.check_segment(&entry) {
+            match self.check_segment(&entry)? {
                 Ok(frame) => {
                     let before = frames.last().map_or(0, |last| last.records.end);
                     if frame.records.start < before {
@@ -131,26 +137,36 @@ impl Spool {
                 Err(flaw) => bad.push((entry, flaw)),
             }
         }
-        (frames, bad)
+        Ok((frames, bad))
     }
 
-    fn check_segment(&self, entry: &Entry) -> Result<Frame, Flaw> {
-        let records = names::parse_segment(&entry.name).ok_or(Flaw::Misnamed)?;
+    fn check_segment(&self, entry: &Entry) -> Result<Result<Frame, Flaw>, SpoolError> {
+        let Some(records) = names::parse_segment(&entry.name) else {
+            return Ok(Err(Flaw::Misnamed));
+        };
         if entry.kind != EntryKind::File {
-            return Err(Flaw::Unreadable);
+            return Ok(Err(Flaw::Unreadable));
         }
         let path = self.dir.join(&entry.name);
-        let read = |at, bytes| self.disk.read_at(&path, at, bytes).map_err(|_| Flaw::Unreadable);
-        let header = read(0, HEADER_BYTES)?;
-        let tail = read(entry.bytes.saturating_sub(TAIL_BYTES as u64), TAIL_BYTES)?;
-        let frame = segment::decode_frame(&header, &tail, entry.bytes)?;
-        if frame.records == records { Ok(frame) } else { Err(Flaw::Misnamed) }
+        let tail_at = entry.bytes.saturating_sub(TAIL_BYTES as u64);
+        let header = self.disk.read_at(&path, 0, HEADER_BYTES);
+        let (header, tail) = match (header, self.disk.read_at(&path, tail_at, TAIL_BYTES)) {
+            (Ok(header), Ok(tail)) => (header, tail),
+            (Err(error), _) | (_, Err(error)) if is_media_error(&error) => {
+                return Ok(Err(Flaw::Unreadable));
+            }
+            // Not the file's fault, so the start fails rather than throwing data out.
+            (Err(error), _) | (_, Err(error)) => return Err(io_error("read", &path)(error)),
+        };
+        let frame = segment::decode_frame(&header, &tail, entry.bytes);
+        Ok(frame.and_then(
+            |frame| {
+                if frame.records == records { Ok(frame) } else { Err(Flaw::Misnamed) }
+            },
+        ))
     }
 
-    /// Opens all cursors; second are the files, with their exporters, that hold no position.
-    fn open_cursors(
-        &self,
-    ) -> Result<(BTreeMap<String, Exporter>, Vec<(String, String)>), SpoolError> {
+    fn open_cursors(&self) -> Result<Cursors, SpoolError> {
         let dir = cursors_dir(&self.dir);
         let (mut exporters, mut bad) = (BTreeMap::new(), Vec::new());
         for Entry { name, .. } in self.disk.list(&dir).map_err(io_error("list", &dir))? {

@@ -63,33 +63,39 @@ impl SlotFile {
                 newest = Some((generation, body.to_vec()));
             }
         }
-        Ok(newest.map(|(generation, body)| {
-            (Self { disk, path: path.into(), magic, generation, handle: None }, body)
-        }))
+        let Some((generation, body)) = newest else { return Ok(None) };
+        let mut file = Self { disk, path: path.into(), magic, generation, handle: None };
+        // After a failed sync and a kill this state may be in the page cache only. Nobody may act
+        // on what a power cut can take back, so it is written again, to the same slot: the other
+        // one may be all that is on disk. On a full disk nothing was written lately.
+        match file.write_slot(generation, &body) {
+            Err(error) if !error.is_disk_full() => Err(error),
+            _ => Ok(Some((file, body))),
+        }
     }
 
     /// Makes `body` the durable state. After an error either state may come back.
     pub(super) fn save(&mut self, body: &[u8]) -> Result<(), SpoolError> {
         let generation = self.generation + 1;
-        let slot = encode(self.magic, generation, body);
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            match self.write(slot_at(generation) as u64, &slot) {
-                Ok(()) => break,
-                // After a failed fsync only new bytes through a new handle can be trusted.
-                Err(error) => {
-                    self.handle = None;
-                    if attempts == ATTEMPTS || storage::is_full(&error) {
-                        return Err(io_error("save", &self.path)(error));
-                    }
-                }
-            }
-        }
+        self.write_slot(generation, body)?;
         self.generation = generation;
         Ok(())
     }
 
+    fn write_slot(&mut self, generation: u64, body: &[u8]) -> Result<(), SpoolError> {
+        let slot = encode(self.magic, generation, body);
+        let mut attempts = 0;
+        while let Err(error) = self.write(slot_at(generation) as u64, &slot) {
+            attempts += 1;
+            if attempts == ATTEMPTS || storage::is_full(&error) {
+                return Err(io_error("save", &self.path)(error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the handle only if all went well: after a failed fsync nothing but new bytes through
+    /// a new handle can be trusted.
     fn write(&mut self, offset: u64, slot: &[u8]) -> std::io::Result<()> {
         let mut handle = match self.handle.take() {
             Some(handle) => handle,
@@ -195,17 +201,31 @@ mod tests {
     fn failed_syncs_are_repeated_with_a_new_handle() {
         let disk = SimDisk::new(3);
         let (mut file, _) = saved(&disk);
-        disk.fail_syncs(2);
+        disk.fail_file_syncs(2);
         file.save(b"four").unwrap();
         disk.power_cut();
         assert_eq!(state(&disk).unwrap(), b"four");
         let (mut file, _) =
             SlotFile::open(Arc::new(disk.clone()), Path::new("/x"), MAGIC).unwrap().unwrap();
-        disk.fail_syncs(3);
+        disk.fail_file_syncs(3);
         assert!(file.save(b"five").is_err());
         file.save(b"six").unwrap();
         disk.power_cut();
         assert_eq!(state(&disk).unwrap(), b"six");
+    }
+
+    #[test]
+    fn what_an_open_has_shown_is_not_taken_back() {
+        for seed in 0..50 {
+            let disk = SimDisk::new(seed);
+            let (mut file, _) = saved(&disk);
+            disk.fail_file_syncs(3);
+            assert!(file.save(b"four").is_err());
+            disk.kill();
+            let seen = state(&disk).unwrap();
+            disk.power_cut();
+            assert_eq!(state(&disk).unwrap(), seen, "seed {seed}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
+use crate::storage::Disk;
 use crate::testing::SimDisk;
 
 pub(super) const DIR: &str = "/data/spool/main";
@@ -118,8 +119,12 @@ fn numbers_never_come_back() {
     assert!(bench.segment_files().is_empty());
     spool.set_exporters(&[]).unwrap();
     bench.disk.power_cut();
-    let spool = bench.open(&["b"]);
+    let spool = bench.open(&[]);
     assert_eq!(spool.append(&records(1, 1)).unwrap(), 5..6);
+    spool.set_exporters(&[]).unwrap();
+    assert!(bench.segment_files().is_empty(), "nobody needs it");
+    bench.disk.kill();
+    assert_eq!(bench.open(&["b"]).append(&records(1, 1)).unwrap(), 6..7);
 }
 
 #[test]
@@ -293,4 +298,51 @@ fn what_can_never_fit_is_refused_for_good() {
         assert_eq!(spool.append(&group).unwrap_err().to_string(), what);
     }
     assert_eq!(spool.stats().head, 0);
+}
+
+#[test]
+fn threads_share_a_spool_on_the_real_disk() {
+    const GROUPS: u64 = 40;
+    let dir = tempfile::tempdir().unwrap();
+    let config = SpoolConfig {
+        free_floor: FreeFloor { percent: 0, bytes: 0 },
+        ballast_bytes: 64 * KIB,
+        ..SpoolConfig::default()
+    };
+    let open = || Spool::open(Arc::new(Disk), &dir.path().join("main"), config.clone()).unwrap();
+    let spool = open();
+    spool.set_exporters(&["a", "b"]).unwrap();
+    let export = |name: &'static str| {
+        let mut reader = spool.reader(name).unwrap();
+        move || {
+            let mut expected = 0;
+            while expected < 2 * GROUPS {
+                let batch = reader.next(7, KIB).unwrap();
+                let records = span(&batch);
+                if batch.is_empty() {
+                    std::thread::yield_now();
+                    continue;
+                }
+                assert_eq!(records.start, expected);
+                expected = records.end;
+                reader.plan(records.clone()).unwrap();
+                reader.done(records, Outcome::Delivered).unwrap();
+                reader.save().unwrap();
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(export("a"));
+        scope.spawn(export("b"));
+        for _ in 0..GROUPS {
+            spool.append(&records(2, 100)).unwrap();
+        }
+    });
+    check_account(&spool);
+    let stats = spool.stats();
+    assert_eq!((stats.segments, stats.exporters["b"].delivered), (0, 2 * GROUPS));
+    assert!(stats.ballast);
+    drop(spool);
+    let spool = open();
+    assert_eq!((spool.stats().head, spool.stats().exporters), (2 * GROUPS, stats.exporters));
 }

@@ -1,8 +1,8 @@
 //! A disk in memory that can lose power at any operation, fill up, fail to sync, and lie.
 //!
 //! It is as strict as POSIX allows: unsynced bytes are torn by sector, unsynced names come and go
-//! one by one, a failed fsync drops its pages for good. Code that survives here leans on no habit of
-//! one file system.
+//! one by one, a failed fsync drops its pages for good. Code that survives here leans on no habit
+//! of one file system.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -38,8 +38,8 @@ struct Sim {
     ops: u64,
     crash_at: Option<u64>,
     down: bool,
-    /// Calls to `sync` and `sync_dir` that are yet to fail.
-    sync_errors: u32,
+    /// Calls that are yet to fail.
+    file_sync_errors: u32,
     dir_sync_errors: u32,
     quota_bytes: u64,
     lies: Lies,
@@ -58,7 +58,7 @@ impl SimDisk {
             ops: 0,
             crash_at: None,
             down: false,
-            sync_errors: 0,
+            file_sync_errors: 0,
             dir_sync_errors: 0,
             quota_bytes: u64::MAX,
             lies: Lies::default(),
@@ -93,9 +93,9 @@ impl SimDisk {
         self.lock().down
     }
 
-    /// The next `count` calls to `sync` or `sync_dir` fail with EIO.
-    pub fn fail_syncs(&self, count: u32) {
-        self.lock().sync_errors = count;
+    /// The next `count` calls to `sync` of a file fail with EIO.
+    pub fn fail_file_syncs(&self, count: u32) {
+        self.lock().file_sync_errors = count;
     }
 
     /// The next `count` calls to `sync_dir` fail with EIO.
@@ -161,18 +161,9 @@ impl Sim {
     fn restart(&mut self) {
         self.down = false;
         self.crash_at = None;
-        self.sync_errors = 0;
+        self.file_sync_errors = 0;
         self.dir_sync_errors = 0;
         self.epoch += 1;
-    }
-
-    /// True where this sync of a directory has to fail.
-    fn dir_sync_fails(&mut self) -> bool {
-        let errors =
-            if self.sync_errors > 0 { &mut self.sync_errors } else { &mut self.dir_sync_errors };
-        let fails = *errors > 0;
-        *errors = errors.saturating_sub(1);
-        fails
     }
 
     fn used_bytes(&self) -> u64 {
@@ -277,8 +268,8 @@ impl StorageFile for SimFile {
     fn sync(&mut self) -> io::Result<()> {
         let sim = &mut *self.lock()?;
         let inode = sim.inodes.get_mut(&self.inode).ok_or(io::ErrorKind::NotFound)?;
-        if sim.sync_errors > 0 {
-            sim.sync_errors -= 1;
+        if sim.file_sync_errors > 0 {
+            sim.file_sync_errors -= 1;
             inode.tear(&mut sim.rng);
             return Err(Errno::IO.into());
         }
@@ -358,9 +349,10 @@ impl Storage for SimDisk {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let sim = &mut *self.lock();
         sim.op()?;
-        let (fails, lies) = (sim.dir_sync_fails(), sim.lies.dir_sync);
+        let (fails, lies) = (sim.dir_sync_errors > 0, sim.lies.dir_sync);
         let dir = sim.dirs.get_mut(dir).ok_or(io::ErrorKind::NotFound)?;
         if fails {
+            sim.dir_sync_errors -= 1;
             dir.tear(&mut sim.rng);
             return Err(Errno::IO.into());
         }

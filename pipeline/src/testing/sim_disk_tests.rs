@@ -57,7 +57,7 @@ fn a_second_sync_does_not_bring_back_what_a_failed_one_lost() {
     let seen = outcomes(|disk| {
         let mut handle = disk.create_new(&file("x")).unwrap();
         handle.write_all(&[7; 2000]).unwrap();
-        disk.fail_syncs(1);
+        disk.fail_file_syncs(1);
         assert_eq!(handle.sync().unwrap_err().raw_os_error(), Some(Errno::IO.raw_os_error()));
         handle.sync().unwrap();
         assert_eq!(disk.read(&file("x"), 4096).unwrap(), [7; 2000], "the cache hides it");

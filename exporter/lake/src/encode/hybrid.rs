@@ -183,7 +183,10 @@ mod tests {
     proptest! {
         #[test]
         fn gives_back_what_it_took(
-            parts in prop::collection::vec((prop::collection::vec(0u32..1 << 20, 1..5), 1usize..60), 0..20),
+            parts in prop::collection::vec(
+                (prop::collection::vec(0u32..1 << 20, 1..5), 1usize..60),
+                0..20,
+            ),
             width in 1u32..21,
             short in any::<bool>(),
         ) {

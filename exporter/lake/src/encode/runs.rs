@@ -9,13 +9,6 @@ pub const NULL: u32 = u32::MAX;
 pub struct Runs(Vec<(u32, u32)>);
 
 impl Runs {
-    /// All rows with one code.
-    pub fn constant(code: u32, rows: u32) -> Self {
-        let mut runs = Self::default();
-        runs.push(code, rows);
-        runs
-    }
-
     /// Appends `rows` rows with the same code.
     #[inline]
     pub fn push(&mut self, code: u32, rows: u32) {
@@ -88,6 +81,8 @@ mod tests {
         assert_eq!(pieces[0].iter().collect::<Vec<_>>(), [(1, 3), (NULL, 1)]);
         assert_eq!(pieces[1].iter().collect::<Vec<_>>(), [(NULL, 1), (2, 1)]);
         assert_eq!((pieces.len(), Runs::default().cut(4).len()), (2, 0));
-        assert_eq!(Runs::constant(7, 0), Runs::default());
+        let mut none = Runs::default();
+        none.push(7, 0);
+        assert_eq!(none, Runs::default());
     }
 }

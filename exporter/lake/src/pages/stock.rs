@@ -6,7 +6,7 @@ use std::{collections::HashMap, fs::File};
 use arrow::{
     array::{Array, ArrayRef, AsArray, StringArray},
     compute::cast,
-    datatypes::{DataType, Int64Type},
+    datatypes::{DataType, Int64Type, TimeUnit},
 };
 use parquet::arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder};
 
@@ -32,7 +32,7 @@ pub(crate) fn texts(file: File, group: usize, column: &str) -> Result<Codes, Pag
 pub(crate) fn int_codes(file: File, group: usize, column: &str) -> Result<Codes, PageError> {
     let (mut codes, mut dict, mut runs) = (HashMap::new(), vec![], vec![]);
     each(file, group, column, |array| {
-        for value in cast(array, &DataType::Int64)?.as_primitive::<Int64Type>() {
+        for value in whole(array)?.as_primitive::<Int64Type>() {
             let code = value.map_or(NULL, |value| {
                 *codes.entry(value).or_insert_with(|| {
                     dict.push(value);
@@ -50,7 +50,7 @@ pub(crate) fn int_codes(file: File, group: usize, column: &str) -> Result<Codes,
 pub(crate) fn ints(file: File, group: usize, column: &str) -> Result<Ints, PageError> {
     let mut out = vec![];
     each(file, group, column, |array| {
-        let array = cast(array, &DataType::Int64)?;
+        let array = whole(array)?;
         out.extend(array.as_primitive::<Int64Type>().iter().map(|value| value.unwrap_or(0)));
         Ok(())
     })?;
@@ -95,6 +95,17 @@ fn each(
         f(batch?.column(0))?;
     }
     Ok(())
+}
+
+/// Integers as they are, times in microseconds.
+fn whole(array: &ArrayRef) -> Result<ArrayRef, PageError> {
+    let micros = match array.data_type() {
+        DataType::Timestamp(_, zone) => {
+            &cast(array, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))?
+        }
+        _ => array,
+    };
+    Ok(cast(micros, &DataType::Int64)?)
 }
 
 /// Any array of strings as plain ones.

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{Row, sort::Sorted};
+use super::{Row, functions::StackFiles, sort::Sorted};
 use crate::symbols::Symbols;
 
 /// Bytes of one dictionary page, at most; beyond it readers lose what makes them quick.
@@ -39,23 +39,39 @@ impl Seen {
     }
 }
 
-/// Ranges of rows, one per row group. `files_bytes` is the length of a stack's `stack_files`.
-pub fn row_groups(
-    symbols: &Symbols,
-    sorted: &Sorted,
-    files_bytes: impl Fn(u32) -> usize,
-) -> Vec<Range<usize>> {
+/// Bytes of a label set's values. Keys are few. Values that sets share are counted for each: rather
+/// one cut too many.
+fn set_bytes(symbols: &Symbols, set: u32) -> usize {
+    let text = |id| symbols.strings.get(id).len() + 4;
+    let (trace, span) = symbols.link(set);
+    symbols.pairs(set).map(|(_, value)| text(value)).sum::<usize>() + text(trace) + text(span)
+}
+
+/// Whether no cut can be needed, by what all known texts come to: true for most files.
+fn fits_one(symbols: &Symbols, sorted: &Sorted, files: &StackFiles) -> bool {
+    let pages = [symbols.folded.page_bytes(), symbols.lines.page_bytes(), files.page_bytes()];
+    sorted.rows.len() < ROWS_AT_SERVICE
+        && pages.iter().all(|bytes| *bytes <= DICTIONARY_BYTES_MAX)
+        && (0..symbols.sets_len() as u32).map(|set| set_bytes(symbols, set)).sum::<usize>()
+            <= DICTIONARY_BYTES_MAX
+}
+
+/// Ranges of rows, one per row group.
+pub fn row_groups(symbols: &Symbols, sorted: &Sorted, files: &StackFiles) -> Vec<Range<usize>> {
+    if sorted.rows.is_empty() {
+        return Vec::new();
+    }
+    if fits_one(symbols, sorted, files) {
+        return std::iter::once(0..sorted.rows.len()).collect();
+    }
     let entries = |row: &Row| -> [Entry; 4] {
         let stack = symbols.stack_at(row.stack);
-        let text = |id| symbols.strings.get(id).len() + 4;
-        let (trace, span) = symbols.link(row.labels);
-        // Keys are few. Values that sets share are counted for each: rather one cut too many.
-        let labels: usize = symbols.pairs(row.labels).map(|(_, value)| text(value)).sum();
+        let file_bytes = files.get(row.stack).map_or(0, |(_, text)| text.len() + 4);
         [
             (stack.folded, symbols.folded.get(stack.folded).len() + 4),
             (stack.lines, symbols.lines.get(stack.lines).len() + 4),
-            (row.stack, files_bytes(row.stack) + 4),
-            (row.labels, labels + text(trace) + text(span)),
+            (row.stack, file_bytes),
+            (row.labels, set_bytes(symbols, row.labels)),
         ]
     };
     let service = |row: &Row| sorted.services[sorted.group[row.series as usize] as usize];

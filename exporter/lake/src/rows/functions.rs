@@ -6,7 +6,7 @@ use super::cut::DICTIONARY_BYTES_MAX;
 use crate::{
     encode::{ColumnData, IntCoder, NULL, Runs, Scratch, TextCoder},
     schema::functions as column,
-    symbols::Symbols,
+    symbols::{Symbols, Texts},
 };
 
 /// Functions by build, as bits.
@@ -35,8 +35,33 @@ impl Used {
 /// Rows of the table in its order: function and build.
 pub struct Functions {
     rows: Vec<(u32, u32)>,
-    /// Names that have several files in one build.
-    ambiguous: HashSet<u32>,
+    /// By function id, whether its name has several files in one build; empty if none has.
+    ambiguous: Vec<bool>,
+}
+
+/// The column `stack_files`.
+pub struct StackFiles {
+    texts: Texts,
+    /// The text of each stack, [`NULL`] for none.
+    of_stack: Vec<u32>,
+}
+
+impl StackFiles {
+    /// The text of a stack and its id.
+    pub fn get(&self, stack: u32) -> Option<(u32, &str)> {
+        let text = self.of_stack.get(stack as usize).copied().filter(|text| *text != NULL)?;
+        Some((text, self.texts.get(text)))
+    }
+
+    /// Bytes of all texts on a dictionary page.
+    pub fn page_bytes(&self) -> usize {
+        self.texts.page_bytes()
+    }
+
+    /// Number of texts.
+    pub fn len(&self) -> usize {
+        self.texts.len()
+    }
 }
 
 impl Functions {
@@ -45,7 +70,7 @@ impl Functions {
         let order = symbols.sorted_functions().to_vec();
         let mut builds: Vec<&(u32, Vec<u64>)> = used.0.iter().collect();
         builds.sort_by_key(|build| symbols.strings.get(build.0));
-        let (mut rows, mut ambiguous) = (Vec::new(), HashSet::new());
+        let (mut rows, mut names) = (Vec::new(), HashSet::new());
         // The name and file that each build had last: functions of one name stand together.
         let mut last = vec![(NULL, NULL); builds.len()];
         for function in order {
@@ -55,35 +80,58 @@ impl Functions {
                     rows.push((function, build.0));
                     let symbol = symbols.function_at(function);
                     if last.0 == symbol.name && last.1 != symbol.file {
-                        ambiguous.insert(symbol.name);
+                        names.insert(symbol.name);
                     }
                     *last = (symbol.name, symbol.file);
                 }
             }
         }
+        let mut ambiguous = Vec::new();
+        if !names.is_empty() {
+            ambiguous.resize(symbols.functions_len(), false);
+            for (function, _) in &rows {
+                let name = symbols.function_at(*function).name;
+                ambiguous[*function as usize] = names.contains(&name);
+            }
+        }
         Self { rows, ambiguous }
     }
 
-    /// The files of each stack that holds an ambiguous name, by stack id, root first; `None` where
-    /// no name is ambiguous. `stacks` are the ids to look at.
-    pub fn stack_files(
-        &self,
-        symbols: &Symbols,
-        stacks: impl Iterator<Item = u32>,
-    ) -> Option<Vec<Option<String>>> {
+    /// The files of the stacks that hold an ambiguous name, root first. `stacks` are the ids to
+    /// look at.
+    pub fn stack_files(&self, symbols: &Symbols, stacks: impl Iterator<Item = u32>) -> StackFiles {
+        let mut files = StackFiles { texts: Texts::new(0), of_stack: Vec::new() };
         if self.ambiguous.is_empty() {
-            return None;
+            return files;
         }
-        let mut files = vec![None; symbols.stacks_len()];
+        files.of_stack.resize(symbols.stacks_len(), NULL);
+        let (mut seen, mut text) = (vec![false; symbols.stacks_len()], String::new());
         for stack in stacks {
-            let frames = || symbols.frames(stack).map(|frame| symbols.function_at(frame.0));
-            if frames().any(|function| self.ambiguous.contains(&function.name)) {
-                let texts = frames().map(|function| symbols.strings.get(function.file));
-                let texts: Vec<String> = texts.map(|file| file.replace(';', ":")).collect();
-                files[stack as usize] = Some(texts.join(";"));
+            if std::mem::replace(&mut seen[stack as usize], true) {
+                continue;
             }
+            let functions = || symbols.frames(stack).map(|frame| frame.0);
+            if !functions().any(|function| self.is_ambiguous(function)) {
+                continue;
+            }
+            text.clear();
+            for (at, function) in functions().enumerate() {
+                if at > 0 {
+                    text.push(';');
+                }
+                let file = symbols.strings.get(symbols.function_at(function).file);
+                match memchr::memchr(b';', file.as_bytes()) {
+                    None => text.push_str(file),
+                    Some(_) => text.push_str(&file.replace(';', ":")),
+                }
+            }
+            files.of_stack[stack as usize] = files.texts.intern(&text);
         }
-        Some(files)
+        files
+    }
+
+    fn is_ambiguous(&self, function: u32) -> bool {
+        self.ambiguous.get(function as usize).is_some_and(|ambiguous| *ambiguous)
     }
 
     /// Pieces of the table whose dictionaries fit into their pages.

@@ -3,7 +3,9 @@
 
 use std::ops::Range;
 
-use super::{Batch, Functions, Row, Series, Window, cut, profiles, sort::Sorted};
+use super::{
+    Batch, Functions, Row, Series, Window, cut, functions::StackFiles, profiles, sort::Sorted,
+};
 use crate::{
     encode::{ColumnData, Dict, IntCoder, NULL, Numbers, Runs, Scratch, TextCoder},
     schema::{SAMPLES, samples as column},
@@ -15,8 +17,7 @@ pub struct SampleRows<'a> {
     symbols: &'a Symbols,
     batch: &'a Batch,
     sorted: Sorted,
-    /// `stack_files` by stack id, where any stack has it.
-    files: Option<Vec<Option<String>>>,
+    files: StackFiles,
 }
 
 impl<'a> SampleRows<'a> {
@@ -34,10 +35,7 @@ impl<'a> SampleRows<'a> {
 
     /// The row groups of the file.
     pub fn groups(&self) -> impl Iterator<Item = Group<'_>> {
-        let files = self.files.as_ref();
-        let text = |stack: u32| files.and_then(|files| files[stack as usize].as_deref());
-        let bytes = move |stack| text(stack).map_or(0, str::len);
-        let ranges = cut::row_groups(self.symbols, &self.sorted, bytes);
+        let ranges = cut::row_groups(self.symbols, &self.sorted, &self.files);
         ranges.into_iter().map(|range| Group::new(self, range))
     }
 }
@@ -211,17 +209,12 @@ impl<'a> Group<'a> {
     }
 
     fn stack_files(&self, scratch: &mut Scratch) -> ColumnData {
-        let Some(files) = &self.all.files else {
-            return ColumnData::Coded(
-                Dict::default(),
-                Runs::constant(NULL, self.rows.len() as u32),
-            );
-        };
+        let files = &self.all.files;
         let mut coder = TextCoder::new(scratch, files.len());
         let mut runs = Runs::default();
         for (stack, rows) in self.stacks.iter() {
-            let text = files[stack as usize].as_deref();
-            runs.push(text.map_or(NULL, |text| coder.code(stack, || text)), rows);
+            let code = files.get(stack).map_or(NULL, |(id, text)| coder.code(id, || text));
+            runs.push(code, rows);
         }
         ColumnData::Coded(coder.finish(), runs)
     }

@@ -15,6 +15,9 @@ use crate::{
 
 use super::rows::{Rows, walk};
 
+/// Whether a value does.
+type Accept<'a> = &'a dyn Fn(&str) -> bool;
+
 /// Conditions that a row must meet, all of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Filter {
@@ -63,7 +66,7 @@ impl Filter {
 
     /// The rows of a row group that meet all conditions.
     pub fn rows(&self, group: &Group<'_>) -> Result<Rows, PageError> {
-        let mut open: Vec<(&'static str, &dyn Fn(&str) -> bool)> = vec![];
+        let mut open: Vec<(&'static str, Accept<'_>)> = vec![];
         let of_columns: Vec<_> = self
             .columns
             .iter()

@@ -203,14 +203,16 @@ fn sums(ask: &Ask<'_>, shared: &Shared, question: &Question) -> Result<Vec<i64>,
     Ok(joined(states, |a, b| a.saturating_add(b)))
 }
 
+/// Means by node, and windows that `profiles` does not know.
+type Means = (Vec<f64>, Vec<(Name, i64)>);
+
 fn means(
     ask: &Ask<'_>,
     shared: &Shared,
     question: &Question,
     weights: &Weights,
-) -> Result<(Vec<f64>, Vec<(Name, i64)>), Error> {
-    type State = (Vec<f64>, Vec<(Name, i64)>);
-    let init = State::default;
+) -> Result<Means, Error> {
+    let init = Means::default;
     let states = ask.fold(&SAMPLES, &question.rows, init, |(own, orphans), group, rows| {
         let stacks = Stacks::of(ask, shared, group)?;
         let parts = question.parts(group, rows)?;

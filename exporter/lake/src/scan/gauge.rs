@@ -26,7 +26,13 @@ impl Weights {
         snapshots: Snapshots,
     ) -> Result<Self, Error> {
         let range = question.rows.range;
-        let sheet = snapshots.sheet(snapshots.extent(range).from_us, snapshots.step_us(range));
+        let (extent, step_us) = (snapshots.extent(range), snapshots.step_us(range));
+        let from_us = match gauge {
+            // The last step ends with the last snapshot, so that it has one of each instance.
+            Gauge::Last => extent.to_us.saturating_sub(step_us),
+            Gauge::Mean | Gauge::Max => extent.from_us,
+        };
+        let sheet = snapshots.sheet(from_us, step_us);
         let steps = sheet.steps();
         let mean = |only: Option<i64>, by: f64| -> Vec<f64> {
             let cells = sheet.cells.iter();

@@ -7,7 +7,7 @@
 
 pub(crate) mod filter;
 pub(crate) mod flame;
-mod gauge;
+pub(crate) mod gauge;
 pub(crate) mod rows;
 pub(crate) mod snapshots;
 
@@ -19,6 +19,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -38,6 +39,8 @@ pub use flame::{Flame, Gauge};
 
 /// How often a question starts again because files vanished.
 const TRIES_MAX: usize = 3;
+/// How long one thread reads before others help.
+const ALONE: Duration = Duration::from_millis(1);
 /// Files that an answer names at most.
 const SKIPPED_MAX: usize = 100;
 /// The key under which a compacted file lists what it replaced, separated by commas.
@@ -171,7 +174,7 @@ impl<'a> Ask<'a> {
         each: &(impl Fn(&mut S, &Group<'_>, &Rows) -> Result<(), Fail> + Sync),
     ) -> Result<(Vec<S>, Vec<PathBuf>), Error> {
         let next = AtomicUsize::new(0);
-        let worker = || {
+        let worker = |between: &mut dyn FnMut()| {
             let (mut state, mut gone) = (init(), vec![]);
             while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
                 match self.file(file, filter, &mut state, each) {
@@ -183,13 +186,19 @@ impl<'a> Ask<'a> {
                         return Err(error);
                     }
                 }
+                between();
             }
             Ok((state, gone))
         };
         let others = self.meter.allowance.threads_max.clamp(1, 64).min(files.len()).max(1) - 1;
         let results = std::thread::scope(|scope| {
-            let handles: Vec<_> = (0..others).map(|_| scope.spawn(worker)).collect();
-            let mut results = vec![worker()];
+            let (start, mut handles) = (Instant::now(), vec![]);
+            let mut results = vec![worker(&mut || {
+                // What is kept in memory is read sooner than a thread starts.
+                if handles.is_empty() && start.elapsed() > ALONE {
+                    handles.extend((0..others).map(|_| scope.spawn(|| worker(&mut || {}))));
+                }
+            })];
             for handle in handles {
                 // A panic in `each` is caught below; what is left would be one of ours.
                 results.push(handle.join().unwrap_or_else(|panic| {

@@ -165,7 +165,7 @@ impl Snapshots {
     pub fn step_us(&self, range: TimeRange) -> i64 {
         let extent = self.extent(range);
         let length = extent.to_us.saturating_sub(extent.from_us).max(0);
-        self.interval_us().max(length / STEPS).max(1)
+        self.interval_us().max(length.saturating_add(STEPS - 1) / STEPS).max(1)
     }
 
     /// Everything by step and instance. `step_us` is above 0.

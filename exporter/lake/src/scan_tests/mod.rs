@@ -1,9 +1,9 @@
 //! The scan against files of the stock writer and of our own, compared with a computation over
 //! single rows that knows nothing of codes, runs or pages.
 
-// damage
-// gauges
+mod damage;
+mod gauges;
 mod naive;
 mod property;
-// questions
+mod questions;
 mod support;

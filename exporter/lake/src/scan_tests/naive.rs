@@ -97,7 +97,7 @@ pub fn flame(
         }
     } else {
         let snapshots = snapshots(profiles, selection, wanted);
-        let by_step = steps(&rows, &snapshots);
+        let by_step = steps(&rows, &snapshots, gauge);
         let total = |stacks: &Stacks| stacks.values().sum::<f64>();
         let chosen: Vec<&Stacks> = match gauge {
             Gauge::Mean => by_step.values().collect(),
@@ -120,13 +120,15 @@ pub fn flame(
 fn steps(
     rows: &[(&Row, i64)],
     snapshots: &BTreeMap<Instance, BTreeSet<i64>>,
+    gauge: Gauge,
 ) -> BTreeMap<i64, Stacks> {
     let all: BTreeSet<i64> = snapshots.values().flatten().copied().collect();
     let (Some(first), Some(last)) = (all.first(), all.last()) else { return BTreeMap::new() };
     let interval = interval(snapshots);
-    let step = interval.max((last + 1 - first) / 60).max(1);
+    let step = interval.max((last + 1 - first + 59) / 60).max(1);
+    let first = if gauge == Gauge::Last { last + 1 - step } else { *first };
     let tick = if interval == 0 { step } else { interval.min(step) };
-    let of = |time: i64| ((time - first) / step, (time - first) % step / tick);
+    let of = |time: i64| ((time - first).div_euclid(step), (time - first).rem_euclid(step) / tick);
     let mut out = BTreeMap::new();
     let steps: BTreeSet<i64> = all.iter().map(|time| of(*time).0).collect();
     for step in steps {

@@ -130,7 +130,7 @@ fn layout() -> impl Strategy<Value = Layout> {
                 .set_column_dictionary_enabled(value.clone(), false)
                 .set_column_encoding(value, Encoding::DELTA_BINARY_PACKED),
         };
-        Layout { properties: builder.build(), own }
+        Layout { properties: builder.build(), own, millis: !own && v2 }
     })
 }
 
@@ -182,13 +182,18 @@ proptest! {
             from_us: START_US + from * 10 * SECOND,
             to_us: START_US + (from + length) * 10 * SECOND,
         };
-        let mut selection = Selection::new(range).matching(parse_matchers(MATCHERS[matcher]).unwrap());
-        selection.service = [None, Some("orders"), Some("users")][usize::from(service)].map(str::to_owned);
+        let matchers = parse_matchers(MATCHERS[matcher]).unwrap();
+        let mut selection = Selection::new(range).matching(matchers);
+        let services = [None, Some("orders"), Some("users")];
+        selection.service = services[usize::from(service)].map(str::to_owned);
         for (kind_index, twin, gauge) in questions {
             let (profile, sample_type, count, unit, temporality) = KINDS[kind_index];
             let (sample_type, unit) = if twin { (count, "count") } else { (sample_type, unit) };
             let wanted = Type {
-                profile: profile.into(), sample_type: sample_type.into(), unit: unit.into(), temporality,
+                profile: profile.into(),
+                sample_type: sample_type.into(),
+                unit: unit.into(),
+                temporality,
             };
             let selection = selection.clone().of(&format!("{profile}:{sample_type}")).unwrap();
             let gauge = [Gauge::Mean, Gauge::Last, Gauge::Max][usize::from(gauge)];
@@ -209,7 +214,8 @@ proptest! {
             // Two steps may have the same total, and sums of f64 depend on the order.
             let tolerance = if wanted.temporality == Temporality::Delta { 0.0 } else { 1.0 };
             if gauge != Gauge::Max || wanted.temporality == Temporality::Delta {
-                prop_assert!(close(&got, &want, tolerance), "{wanted:?} {gauge:?}\n{got:?}\n{want:?}");
+                let near = close(&got, &want, tolerance);
+                prop_assert!(near, "{wanted:?} {gauge:?}\n{got:?}\n{want:?}");
             } else {
                 let total = |stacks: &Stacks| stacks.values().sum::<f64>();
                 let (got, want) = (total(&got), total(&want));

@@ -21,7 +21,7 @@ use parquet::{
 };
 
 use crate::{
-    files::hour_directory,
+    commit::{hour_dir, hour_of},
     schema::{Kind, MAJOR, Table, key},
 };
 
@@ -95,16 +95,20 @@ fn array(table: &Table, index: usize, rows: &[Row]) -> ArrayRef {
 }
 
 /// Rows as a batch: in the table's own types, or with plain strings as other tools write them.
-fn batch(table: &Table, rows: &[Row], own: bool) -> RecordBatch {
+fn batch(table: &Table, rows: &[Row], layout: &Layout) -> RecordBatch {
     let schema = table.arrow();
     let arrays: Vec<ArrayRef> = (0..table.columns.len())
         .map(|index| {
             let array = array(table, index, rows);
             let wanted = schema.field(index).data_type();
-            if own && table.columns[index].kind == Kind::Text {
-                return cast(&array, wanted).unwrap();
+            match table.columns[index].kind {
+                Kind::Text if layout.own => cast(&array, wanted).unwrap(),
+                Kind::Time if layout.millis => {
+                    let millis = DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
+                    cast(&array, &millis).unwrap()
+                }
+                _ => array,
             }
-            array
         })
         .collect();
     let fields = arrays
@@ -121,11 +125,13 @@ pub struct Layout {
     pub properties: WriterProperties,
     /// Dictionaries in Arrow, and sorted rows, as our own writer has them.
     pub own: bool,
+    /// Times in milliseconds.
+    pub millis: bool,
 }
 
 impl Default for Layout {
     fn default() -> Self {
-        Self { properties: WriterProperties::builder().build(), own: true }
+        Self { properties: WriterProperties::builder().build(), own: true, millis: false }
     }
 }
 
@@ -146,7 +152,7 @@ pub fn write(root: &Path, table: &Table, rows: &[Row], n: u64, layout: &Layout) 
         }
         let times = rows.iter().map(|row| int(row, "time").max(hour * 3_600 * SECOND));
         let (min, max) = (times.clone().min().unwrap(), times.max().unwrap());
-        let directory = root.join(hour_directory(table.name, min).unwrap());
+        let directory = root.join(table.name).join(hour_dir(hour_of(min * 1_000)));
         fs::create_dir_all(&directory).unwrap();
         let name = format!("L0-{}-{}-W-{n}-{n}.parquet", min / 1_000, max / 1_000);
         write_file(&directory.join(name), table, &rows, layout);
@@ -154,7 +160,7 @@ pub fn write(root: &Path, table: &Table, rows: &[Row], n: u64, layout: &Layout) 
 }
 
 pub fn write_file(path: &Path, table: &Table, rows: &[Row], layout: &Layout) {
-    let batch = batch(table, rows, layout.own);
+    let batch = batch(table, rows, layout);
     let file = File::create(path).unwrap();
     let properties = layout.properties.clone();
     let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();

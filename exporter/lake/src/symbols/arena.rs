@@ -54,6 +54,11 @@ impl Texts {
         self.ends.len()
     }
 
+    /// Bytes of all strings on a dictionary page.
+    pub fn page_bytes(&self) -> usize {
+        self.bytes.len() + self.ends.len() * 4
+    }
+
     /// Bytes of memory.
     pub fn bytes(&self) -> usize {
         self.bytes.len() + self.ends.len() * 8 + self.table.bytes()

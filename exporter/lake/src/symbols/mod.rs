@@ -13,7 +13,8 @@ use std::hash::{BuildHasher, RandomState};
 use bytemuck::cast_slice;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
-use arena::{Texts, Words, mix};
+pub use arena::Texts;
+use arena::{Words, mix};
 pub use local::Local;
 use order::Order;
 pub use stack::Stack;
@@ -154,6 +155,11 @@ impl Symbols {
     /// The function with this id.
     pub fn function_at(&self, id: u32) -> &Function {
         &self.functions[id as usize]
+    }
+
+    /// Number of functions.
+    pub fn functions_len(&self) -> usize {
+        self.functions.len()
     }
 
     /// All functions in order of name, file, first line and system name.

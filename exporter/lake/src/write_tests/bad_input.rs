@@ -106,3 +106,26 @@ fn dictionaries_end_before_their_limit() {
         assert!(group.column(column::STACK).uncompressed_size() < (16 << 20) + 4096);
     }
 }
+
+#[test]
+fn many_rows_are_cut_between_services() {
+    let frame: Frame = ("f", "f.go", 1);
+    let mut many = sample(&[frame], &[1, 1]);
+    let mut specs = Vec::new();
+    // Each service has 100,000 rows: two make a row group, the third begins another.
+    let numbers: Vec<&'static str> = (0..100_000).map(|n| &*n.to_string().leak()).collect();
+    for service in ["a", "b", "c"] {
+        let samples = numbers.iter().map(|number| {
+            many.labels = vec![("n", Ok(number))];
+            many.clone()
+        });
+        specs.push(cpu(service, HOUR, samples.collect()));
+    }
+    let disk = write(&specs);
+    let path = files(&disk, &Path::new(ROOT).join("samples")).remove(0);
+    let bytes = Bytes::from(disk.read(&path, 1 << 30).unwrap());
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+    let rows = |group: &parquet::file::metadata::RowGroupMetaData| group.num_rows();
+    let rows: Vec<i64> = reader.metadata().row_groups().iter().map(rows).collect();
+    assert_eq!(rows, [200_000, 100_000]);
+}

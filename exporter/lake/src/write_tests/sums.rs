@@ -42,7 +42,10 @@ prop_compose! {
             (
                 prop::collection::vec(0usize..6, 0..6),
                 0usize..6,
-                prop::collection::vec(prop_oneof![Just(0), 1i64..50, -3i64..3, any::<i32>().prop_map(i64::from)], types),
+                prop::collection::vec(
+                    prop_oneof![Just(0), 1i64..50, -3i64..3, any::<i32>().prop_map(i64::from)],
+                    types,
+                ),
             ),
             0..40,
         ),
@@ -179,12 +182,16 @@ proptest! {
         // Every type of every profile has its row with the total, samples or not.
         let mut totals: Vec<String> = specs.iter().flat_map(|spec| {
             let total = |i: usize| spec.samples.iter().map(|sample| sample.values[i]).sum::<i64>();
-            spec.types.iter().enumerate().map(move |(i, (kind, _))| format!("{} {kind} {}", spec.service, total(i)))
+            let row = move |(i, (kind, _)): (usize, &(&str, &str))| {
+                format!("{} {kind} {}", spec.service, total(i))
+            };
+            spec.types.iter().enumerate().map(row)
         }).collect();
         use crate::schema::profiles as column;
         let rows = table(&disk, root, "profiles");
         let mut got: Vec<String> = rows.iter().map(|row| {
-            [column::SERVICE, column::SAMPLE_TYPE, column::TOTAL].map(|at| row[at].as_str()).join(" ")
+            let columns = [column::SERVICE, column::SAMPLE_TYPE, column::TOTAL];
+            columns.map(|at| row[at].as_str()).join(" ")
         }).collect();
         totals.sort();
         got.sort();

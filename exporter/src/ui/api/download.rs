@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use lake::time::TimeRange;
-use pipeline::{codec::pprof as codec, profile::ProfileId};
+use pipeline::{codec::pprof as codec, limits::Limits, picture::refine, profile::ProfileId};
 
 use super::{super::Ui, error::ApiError, params::Params};
 
@@ -20,9 +20,13 @@ pub async fn pprof(State(ui): State<Ui>, params: Params) -> Result<Response, Api
         selection.profile_id = Some(ProfileId(id));
         selection.range = TimeRange::ALL;
     }
-    let filter = params.filter()?;
+    let (filter, gauge) = (params.filter()?, params.gauge()?);
     let body = ui.ask(move |lake, allowance| {
-        let profile = lake.merge(&selection, &filter, allowance)?;
+        let (mut profile, _) = lake.merge(&selection, gauge, allowance)?;
+        if !filter.is_empty() {
+            profile = refine(&profile, &filter, &Limits::default())
+                .map_err(|refused| ApiError::TooLarge(refused.to_string()))?;
+        }
         Ok((profile.meta.name.clone(), codec::encode(&profile)))
     });
     let (name, body) = body.await?;

@@ -7,7 +7,13 @@ mod lists;
 mod params;
 mod pictures;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use axum::{Router, http::Uri, routing::get};
 use lake::{Allowance, Lake};
@@ -47,11 +53,23 @@ impl Ui {
         let turn = tokio::time::timeout(WAIT_MAX, self.questions.clone().acquire_owned()).await;
         let turn = turn.ok().and_then(Result::ok).ok_or(ApiError::Busy)?;
         let lake = self.lake.clone();
+        let left = Left::default();
+        let stop = Some(Arc::clone(&left.0));
         let answer = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             let deadline = Some(Instant::now() + TIME_MAX);
-            question(&lake, &Allowance { deadline, ..Allowance::default() })
+            question(&lake, &Allowance { deadline, stop, ..Allowance::default() })
         });
         answer.await.unwrap_or_else(|_| Err(ApiError::Internal))
+    }
+}
+
+/// Set when the request is dropped, because nobody waits for its answer any more.
+#[derive(Default)]
+struct Left(Arc<AtomicBool>);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }

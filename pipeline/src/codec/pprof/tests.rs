@@ -22,7 +22,10 @@ fn bare(mut profile: Profile) -> Profile {
 
 proptest! {
     #[test]
-    fn what_is_encoded_comes_back(numbers in proptest::collection::vec(any::<u32>(), 1..200), types in 1..5usize) {
+    fn what_is_encoded_comes_back(
+        numbers in proptest::collection::vec(any::<u32>(), 1..200),
+        types in 1..5usize,
+    ) {
         let profile = profile(&numbers, types);
         let bytes = encode(&profile);
         let back = decode(&bytes, &Limits::default()).unwrap();

@@ -1,0 +1,58 @@
+# What people do with profpipe's source. Each target installs what it lacks, as far as that needs no
+# more than Debian's packages, Cargo, Go, npm and PyPI.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+CARGO_TARGET_DIR ?= $(CURDIR)/target
+export CARGO_TARGET_DIR
+web := exporter/web
+
+.PHONY: run local test test-long bench ui setup setup-test lint test-rust test-go test-web fuzz help
+
+help: ## Show the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: setup ## Profile a demo shop and profpipe itself; the web app is at http://127.0.0.1:8989
+	cargo build --release --locked
+	CARGO_TARGET_DIR=$(CARGO_TARGET_DIR) tests/demo/run.sh
+
+local: run ## The same, by its name in rancher-profiling
+
+test: setup-test lint test-go test-web test-rust fuzz ## All tests, within 40 minutes on two cores
+	@echo "all tests passed"
+
+test-long: setup-test ## What takes longer: 1,000 kills, 36,000 crash cases, minutes of fuzzing
+	SPOOL_CRASH_CASES=12000 cargo test --locked -p pipeline --test spool_crash -- --nocapture
+	KILL_ROUNDS=1000 PROFPIPE_REQUIRE_TOOLS=1 cargo test --locked --test main kill -- --nocapture
+	$(MAKE) fuzz FUZZ_SECONDS=120
+
+bench: setup-test ## Figures against peers and physical limits, written to docs/benchmarks.md
+	tests/bench/run.sh
+
+ui: ## Check, test and build the web app; what it builds is committed
+	cd $(web) && npm ci --no-audit --no-fund && npm run check && npm test && npm run build && npm run size
+
+setup:
+	@tests/support/setup.sh build
+
+setup-test:
+	@tests/support/setup.sh test
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	if cargo deny --version >/dev/null 2>&1; then cargo deny check licenses bans sources; fi
+
+test-go:
+	cd tests/go && test -z "$$(gofmt -l .)" && go vet ./... && go test ./...
+	cd tests/demo && test -z "$$(gofmt -l .)" && go vet ./...
+
+test-web:
+	cd $(web) && npm ci --no-audit --no-fund && npm run check && npm test && npm run size
+
+test-rust:
+	PROFPIPE_REQUIRE_TOOLS=1 cargo test --locked --workspace
+
+FUZZ_SECONDS ?= 10
+fuzz:
+	tests/fuzz/run.sh $(FUZZ_SECONDS)

@@ -1,0 +1,43 @@
+//! What the fuzz targets share: limits, seeds, a spool on a modelled disk.
+//!
+//! A target writes its own seeds before it reads its corpus, so that they are always in the format
+//! of the day and no binary file is kept for them. Memory is bounded by the allocator: libFuzzer's
+//! `-malloc_limit_mb` needs a sanitizer, and we build without one, because all code here is safe.
+
+pub mod bench;
+pub mod seeds;
+
+use std::alloc::System;
+
+use cap::Cap;
+use pipeline::{limits::Limits, profile::Profile};
+
+/// Live bytes that a target may hold at any moment, the fuzzer's own aside.
+const MEMORY_BYTES_MAX: usize = 128 << 20;
+
+#[global_allocator]
+static ALLOCATOR: Cap<System> = Cap::new(System, MEMORY_BYTES_MAX);
+
+/// Limits that are small, so that inputs reach them.
+pub fn limits() -> Limits {
+    Limits {
+        body_bytes_max: 64 << 10,
+        inflated_bytes_max: 256 << 10,
+        samples_max: 1_000,
+        locations_max: 1_000,
+        functions_max: 500,
+        mappings_max: 100,
+        strings_max: 1_000,
+        string_bytes_max: 1 << 10,
+        frames_per_stack_max: 64,
+        frames_max: 10_000,
+        labels_per_sample_max: 10,
+        sample_types_max: 8,
+    }
+}
+
+/// The profile without the hash of the bytes that it was read from.
+pub fn without_hash(mut profile: Profile) -> Profile {
+    profile.meta.content_hash = 0;
+    profile
+}
