@@ -1,6 +1,8 @@
 //! Own metrics, by the OpenTelemetry SDK: observed from the counts that components keep anyway, so
 //! that counting costs nothing until somebody looks.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use anyhow::Context;
 use opentelemetry::{
     KeyValue,
@@ -19,6 +21,29 @@ use receiver::pprof::{ScrapeCounts, ScrapeMetrics};
 pub struct Metrics {
     registry: Registry,
     provider: SdkMeterProvider,
+    /// Held while the metrics are read: who asks at the same time waits.
+    pipelines: Arc<Mutex<Vec<Arc<Observed>>>>,
+}
+
+/// A pipeline, and its spool at the moment that is shown. Each metric is asked for by itself; as
+/// all of them look at the same moment, the account of an exporter adds up in every answer.
+struct Observed {
+    stats: PipelineStats,
+    spool: Mutex<SpoolStats>,
+}
+
+impl Observed {
+    fn refresh(&self) {
+        *self.spool.lock().unwrap_or_else(PoisonError::into_inner) = self.stats.spool();
+    }
+
+    fn name(&self) -> KeyValue {
+        KeyValue::new("pipeline", self.stats.name().to_owned())
+    }
+
+    fn spool<T>(&self, look: impl FnOnce(&SpoolStats) -> T) -> T {
+        look(&self.spool.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Metrics {
@@ -32,7 +57,7 @@ impl Metrics {
             .build()
             .context("build the metrics reader")?;
         let provider = SdkMeterProvider::builder().with_reader(reader).build();
-        let metrics = Self { registry, provider };
+        let metrics = Self { registry, provider, pipelines: Arc::default() };
         let version = KeyValue::new("version", env!("CARGO_PKG_VERSION"));
         metrics
             .meter()
@@ -49,54 +74,53 @@ impl Metrics {
 
     /// All metrics in the Prometheus text format.
     pub fn text(&self) -> anyhow::Result<String> {
+        let pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        pipelines.iter().for_each(|pipeline| pipeline.refresh());
         let families = self.registry.gather();
+        drop(pipelines);
         TextEncoder::new().encode_to_string(&families).context("encode metrics")
     }
 
     /// Shows the counts of a pipeline: `accepted = delivered + pending + dead_lettered + dropped`
     /// for each exporter.
     pub fn observe_pipeline(&self, stats: &PipelineStats) {
+        let observed = Arc::new(Observed { stats: stats.clone(), spool: stats.spool().into() });
+        let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        pipelines.push(Arc::clone(&observed));
+        drop(pipelines);
         for (name, help, count) in ACCOUNT {
-            let stats = stats.clone();
+            let observed = Arc::clone(&observed);
             self.meter()
                 .u64_observable_gauge(*name)
                 .with_description(*help)
-                .with_callback(move |observer| per_exporter(&stats, *count, observer))
+                .with_callback(move |observer| per_exporter(&observed, *count, observer))
                 .build();
         }
-        let dropped = stats.clone();
+        let dropped = Arc::clone(&observed);
         self.meter()
             .u64_observable_counter("exporter_dropped_profiles")
             .with_description("Profiles given up, by reason")
-            .with_callback(move |observer| {
-                for (exporter, totals) in dropped.spool().exporters {
-                    for (reason, count) in totals.dropped {
-                        let labels = [
-                            KeyValue::new("pipeline", dropped.name().to_owned()),
-                            KeyValue::new("exporter", exporter.clone()),
-                            KeyValue::new("reason", reason.as_str()),
-                        ];
-                        observer.observe(count, &labels);
-                    }
-                }
-            })
+            .with_callback(move |observer| per_reason(&dropped, observer))
             .build();
-        self.observe_spool(stats);
+        self.observe_spool(&observed);
+        self.observe_intake(stats);
         self.observe_pushes(stats);
     }
 
-    fn observe_spool(&self, stats: &PipelineStats) {
+    fn observe_spool(&self, observed: &Arc<Observed>) {
         for (name, help, value) in SPOOL {
-            let stats = stats.clone();
+            let observed = Arc::clone(observed);
             self.meter()
                 .u64_observable_gauge(*name)
                 .with_description(*help)
                 .with_callback(move |observer| {
-                    let label = KeyValue::new("pipeline", stats.name().to_owned());
-                    observer.observe(value(&stats.spool()), &[label]);
+                    observer.observe(observed.spool(value), &[observed.name()]);
                 })
                 .build();
         }
+    }
+
+    fn observe_intake(&self, stats: &PipelineStats) {
         let intake = stats.clone();
         self.meter()
             .u64_observable_counter("intake_profiles")
@@ -194,12 +218,26 @@ const SPOOL: &[(&str, &str, Size)] = &[
     }),
 ];
 
-fn per_exporter(stats: &PipelineStats, count: Count, observer: &dyn AsyncInstrument<u64>) {
-    for (exporter, totals) in stats.spool().exporters {
-        let labels = [
-            KeyValue::new("pipeline", stats.name().to_owned()),
-            KeyValue::new("exporter", exporter),
-        ];
-        observer.observe(count(&totals), &labels);
-    }
+fn per_exporter(observed: &Observed, count: Count, observer: &dyn AsyncInstrument<u64>) {
+    observed.spool(|spool| {
+        for (exporter, totals) in &spool.exporters {
+            let labels = [observed.name(), KeyValue::new("exporter", exporter.clone())];
+            observer.observe(count(totals), &labels);
+        }
+    });
+}
+
+fn per_reason(observed: &Observed, observer: &dyn AsyncInstrument<u64>) {
+    observed.spool(|spool| {
+        for (exporter, totals) in &spool.exporters {
+            for (reason, count) in &totals.dropped {
+                let labels = [
+                    observed.name(),
+                    KeyValue::new("exporter", exporter.clone()),
+                    KeyValue::new("reason", reason.as_str()),
+                ];
+                observer.observe(*count, &labels);
+            }
+        }
+    });
 }

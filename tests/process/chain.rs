@@ -1,0 +1,190 @@
+//! The main job on real input: a Go process is scraped, and 20 s later its functions are in the
+//! pictures, the downloads and the lake, with the numbers that `go tool pprof` gives.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use serde_json::Value;
+use tokio::process::Command;
+
+use super::api;
+use crate::support::{
+    go::{self, Service},
+    process::{Running, eventually, output},
+};
+
+/// From the start of profpipe to the first picture of each type.
+const SHOWN_MAX: Duration = Duration::from_secs(20);
+
+/// Where the functions of `hold` are to be seen.
+const SHOWN: [(&str, &str); 6] = [
+    ("cpu:cpu", "main.inner"),
+    ("heap:inuse_space", "main.allocate"),
+    ("heap:alloc_space", "main.allocate"),
+    ("mutex:delay", "main.contend.func1"),
+    ("block:delay", "main.contend.func1"),
+    ("goroutine:goroutine", "main.work"),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_go_process_becomes_pictures_and_pprof_again() {
+    let Some(hold) = Service::start("go/cmd/hold", &[]).await else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let config = format!(
+        "monitors:
+  - name: hold
+    endpoint: {}
+    labels: {{team: red, service.version: v1.2}}
+    profile: {{seconds: 2}}
+    heap: {{seconds: 2}}
+    goroutine: {{seconds: 2}}
+    mutex: {{seconds: 2}}
+    block: {{seconds: 2}}
+",
+        hold.url
+    );
+    let running = Running::start(dir.path(), &config).await;
+    eventually(SHOWN_MAX, "picture of every type", async || {
+        running.account().await.check();
+        for (kind, function) in SHOWN {
+            let top = running.get(&format!("/api/v1/top?service=hold&type={kind}&n=0")).await;
+            let found = top.status == 200 && rows(&top.json()).contains_key(function);
+            found.then_some(())?;
+        }
+        Some(())
+    })
+    .await;
+    // Up to the start of the newest window, which the pictures have: nothing earlier can follow.
+    let newest = running.json("/api/v1/profiles?type=cpu:cpu&n=1").await;
+    let to = newest["profiles"][0]["time"].as_f64().unwrap() + 0.001;
+    let cpu = format!("service=hold&type=cpu:cpu&from=now-1h&to={to}");
+    shares(&running, &cpu).await;
+    go_tool_agrees(&running, &cpu, dir.path()).await;
+    memory(&running).await;
+    labels_select(&running).await;
+    commands_agree(&running, &cpu, to).await;
+    api::shapes(&running).await;
+    let account = running.account().await;
+    account.check();
+    assert_eq!((account.lost(), running.log().contains("ERROR")), (0, false), "{}", running.log());
+}
+
+/// Flat and cumulative value by function.
+fn rows(top: &Value) -> BTreeMap<String, (i64, i64)> {
+    let rows = top["rows"].as_array().expect("rows").iter();
+    rows.map(|row| {
+        let value = |name: &str| row[name].as_i64().expect("a number");
+        (row["function"].as_str().expect("a name").to_owned(), (value("flat"), value("cum")))
+    })
+    .collect()
+}
+
+/// Three quarters of `main.burn` are in `main.inner`, in table and flame graph alike.
+async fn shares(running: &Running, cpu: &str) {
+    let top = running.json(&format!("/api/v1/top?{cpu}&n=0")).await;
+    assert_eq!(top["unit"], "nanoseconds");
+    let rows = rows(&top);
+    // What a preempted loop does in the runtime belongs to it.
+    let ((_, inner), (_, burn)) = (rows["main.inner"], rows["main.burn"]);
+    let share = inner as f64 / burn as f64;
+    assert!((share - 0.75).abs() < 0.1, "{share}: {rows:?}");
+    assert!(burn > 100_000_000, "a third of a core for two seconds: {burn} ns");
+
+    let flame = running.json(&format!("/api/v1/flame?{cpu}")).await;
+    let column = |name: &str| flame[name].as_array().expect("a column").clone();
+    let (names, name, total) = (column("names"), column("name"), column("total"));
+    assert_eq!(total[0], top["total"]);
+    let of = |function: &str| -> i64 {
+        let index = names.iter().position(|n| n == function).expect("is drawn");
+        let frames = name.iter().zip(&total).filter(|(n, _)| **n == index);
+        frames.map(|(_, total)| total.as_i64().expect("a number")).sum()
+    };
+    assert_eq!((of("main.inner"), of("main.burn")), (inner, burn));
+}
+
+/// `go tool pprof -top` of the download has the rows of our table, to the unit.
+async fn go_tool_agrees(running: &Running, cpu: &str, home: &Path) {
+    let top = running.json(&format!("/api/v1/top?{cpu}&n=0")).await;
+    let url = format!("{}/api/v1/pprof?{cpu}", running.url);
+    let mut command = Command::new("go");
+    command.args(["tool", "pprof", "-top", "-unit=ns", "-nodecount=0", "-nodefraction=0"]);
+    command.args(["-symbolize=none", &url]).env("PPROF_TMPDIR", home);
+    let (code, stdout, stderr) = output(&mut command).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    let table = stdout.lines().skip_while(|line| !line.trim_start().starts_with("flat")).skip(1);
+    let number = |text: &str| -> i64 {
+        text.strip_suffix("ns").unwrap_or(text).parse().unwrap_or_else(|_| panic!("{text}"))
+    };
+    let theirs: BTreeMap<String, (i64, i64)> = table
+        .map(|line| {
+            let words: Vec<_> = line.split_whitespace().collect();
+            let name = words[5..].join(" ");
+            let name = name.trim_end_matches(" (inline)").to_owned();
+            (name, (number(words[0]), number(words[3])))
+        })
+        .collect();
+    assert_eq!(theirs, rows(&top), "{stdout}");
+}
+
+/// The heap holds 64 blocks of 64 KiB, the freshest one beside them, and what is not collected yet.
+async fn memory(running: &Running) {
+    let path = "/api/v1/top?service=hold&type=heap:inuse_space&gauge=last&n=0";
+    let top = running.json(path).await;
+    let (kept, _) = rows(&top)["main.allocate"];
+    assert_eq!(top["unit"], "bytes");
+    assert!((3 << 20..16 << 20).contains(&kept), "{kept}");
+}
+
+/// Labels of the monitor are resource attributes by which profiles are found.
+async fn labels_select(running: &Running) {
+    let labels = running.json("/api/v1/labels?service=hold").await;
+    let values = |name: &str| {
+        let labels = labels["labels"].as_array().unwrap();
+        let label = labels.iter().find(|label| label["name"] == name);
+        label.unwrap_or_else(|| panic!("no {name}: {labels:?}"))["values"].clone()
+    };
+    assert_eq!(values("team"), serde_json::json!(["red"]));
+    assert_eq!(values("service_version"), serde_json::json!(["v1.2"]));
+    for (matchers, status) in [
+        (r#"team="red""#, 200),
+        (r#"team=~"r.*",service_version="v1.2""#, 200),
+        (r#"team!="red""#, 404),
+        (r#"team="blue""#, 404),
+    ] {
+        let encoded: String = matchers.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let path = format!("/api/v1/top?service=hold&type=cpu:cpu&l={encoded}");
+        let answer = running.get(&path).await;
+        assert_eq!(answer.status, status, "{matchers}: {}", answer.text());
+    }
+}
+
+/// `profpipe top` and `flame` say what the API says, beside the running process.
+async fn commands_agree(running: &Running, cpu: &str, to: f64) {
+    let api = running.json(&format!("/api/v1/top?{cpu}&n=0")).await;
+    let (from, to) = ("now-1h", to.to_string());
+    let select = ["-s", "hold", "-t", "cpu:cpu", "--from", from, "--to", &to];
+    let mut top = crate::support::process::profpipe();
+    top.args(["top", "--format", "json", "-n", "0"]).args(select);
+    let (code, stdout, stderr) = output(top.arg("-d").arg(&running.data_dir)).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    assert_eq!(serde_json::from_str::<Value>(&stdout).unwrap(), api);
+    let mut flame = crate::support::process::profpipe();
+    flame.args(["flame", "--format", "folded"]).args(select);
+    let (code, stdout, stderr) = output(flame.arg("-d").arg(&running.data_dir)).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    let sum: i64 =
+        stdout.lines().map(|l| l.rsplit_once(' ').unwrap().1.parse::<i64>().unwrap()).sum();
+    assert_eq!(sum, api["total"].as_i64().unwrap());
+    assert!(
+        stdout.lines().any(|line| line.contains("main.work;main.burn;main.inner ")),
+        "{stdout}"
+    );
+}
+
+#[tokio::test]
+async fn go_programs_of_the_tests_build() {
+    for folder in ["go/cmd/hold", "demo"] {
+        if let Some(path) = go::build(folder) {
+            assert!(path.is_file());
+        }
+    }
+}

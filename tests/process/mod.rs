@@ -1,5 +1,7 @@
 //! The process as a whole: what it makes of real profiles, how it ends, and what a kill costs.
 
+mod api;
+mod chain;
 mod kill;
 mod ledger;
 mod stop;

@@ -24,9 +24,9 @@ async fn sigterm_under_load_ends_in_time_and_loses_nothing() {
         let mut running = Running::start(dir.path(), &config).await;
         let end = Instant::now() + Duration::from_millis(life_ms);
         while Instant::now() < end {
-            running.account().await.expect("it runs").check();
+            running.account().await.check();
         }
-        lives.push(Life { after, scraped: running.account().await.unwrap().scraped() });
+        lives.push(Life { after, scraped: running.account().await.scraped() });
         let (status, took) = running.stop().await;
         assert_eq!(status.code(), Some(0), "{}", running.log());
         assert!(took <= Duration::from_secs(5), "it took {took:?}");
@@ -34,7 +34,7 @@ async fn sigterm_under_load_ends_in_time_and_loses_nothing() {
     let log = numbers.end().await;
     // With nothing to scrape, the next process tells what the last ones left.
     let running = Running::start(dir.path(), &config).await;
-    let account = running.account().await.unwrap();
+    let account = running.account().await;
     assert_eq!(account.pending(), 0, "an orderly end delivers what it has");
     ledger::check(&running.data_dir, &log, &lives, &account);
 }

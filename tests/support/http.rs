@@ -68,9 +68,12 @@ impl Running {
         answer.json()
     }
 
-    /// The metrics of this moment; `None` where the process is going.
-    pub async fn account(&self) -> Option<Account> {
-        Some(Account::parse(&self.try_get("/metrics").await.ok()?.text()))
+    /// The metrics of this moment.
+    pub async fn account(&self) -> Account {
+        match self.try_get("/metrics").await {
+            Ok(answer) => Account::parse(&answer.text()),
+            Err(error) => panic!("no metrics: {error:?}\n{}", self.log()),
+        }
     }
 }
 
