@@ -24,8 +24,8 @@ impl From<Fault> for Refused {
 pub enum Value<'a> {
     /// A varint.
     Int(u64),
-    /// A number of four or eight bytes.
-    Fixed(u64),
+    /// A number of four or eight bytes, which no field of ours is.
+    Fixed,
     /// Length-delimited bytes: text, a message, or packed numbers.
     Bytes(Cursor<'a>),
 }
@@ -153,12 +153,12 @@ impl<'a> Cursor<'a> {
         let tag = self.varint()?;
         let value = match tag & 7 {
             0 => Value::Int(self.varint()?),
-            1 => Value::Fixed(self.fixed(8)?),
+            1 => self.fixed(8)?,
             2 => {
                 let length = self.varint()?;
                 Value::Bytes(self.take(length)?)
             }
-            5 => Value::Fixed(self.fixed(4)?),
+            5 => self.fixed(4)?,
             _ => return Err(self.fault(Reason::Malformed, "an unknown wire type")),
         };
         if self.at > self.end {
@@ -170,11 +170,9 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn fixed(&mut self, length: usize) -> Result<u64, Fault> {
-        let bytes = self.take(length as u64)?;
-        let mut word = [0; 8];
-        word[..length].copy_from_slice(&self.buffer[bytes.at..bytes.end]);
-        Ok(u64::from_le_bytes(word))
+    fn fixed(&mut self, length: u64) -> Result<Value<'a>, Fault> {
+        self.take(length)?;
+        Ok(Value::Fixed)
     }
 
     #[inline(always)]
@@ -194,9 +192,7 @@ impl<'a> Value<'a> {
     pub fn int(self, at: &Cursor<'_>) -> Result<u64, Fault> {
         match self {
             Self::Int(number) => Ok(number),
-            Self::Fixed(_) => {
-                Err(at.fault(Reason::Malformed, "a fixed number in place of a varint"))
-            }
+            Self::Fixed => Err(at.fault(Reason::Malformed, "a fixed number in place of a varint")),
             Self::Bytes(_) => Err(at.fault(Reason::Malformed, "bytes in place of a number")),
         }
     }
@@ -297,10 +293,11 @@ mod tests {
         let mut seen = vec![];
         while let Some((number, value)) = cursor.field().unwrap() {
             seen.push(match value {
-                Value::Int(value) | Value::Fixed(value) => (number, value),
+                Value::Int(value) => (number, value),
+                Value::Fixed => (number, 0),
                 Value::Bytes(message) => (number, message.left() as u64),
             });
         }
-        assert_eq!(seen, [(1, 300), (3, 2), (4, 1)]);
+        assert_eq!(seen, [(1, 300), (3, 2), (4, 0)]);
     }
 }
