@@ -69,6 +69,13 @@ impl<'a> Cursor<'a> {
         Fault { what, reason, at: self.at as u32 }
     }
 
+    /// Refuses a varint that went on behind the end of the message: [`Cursor::varint`] alone does
+    /// not look at it.
+    #[inline(always)]
+    pub fn within(&self) -> Result<(), Fault> {
+        if self.at <= self.end { Ok(()) } else { Err(self.truncated()) }
+    }
+
     #[cold]
     fn truncated(&self) -> Fault {
         self.fault(Reason::Truncated, "a field is longer than what holds it")
@@ -141,14 +148,14 @@ impl<'a> Cursor<'a> {
         while self.at < self.end {
             take(self.varint()?);
         }
-        if self.at == self.end { Ok(()) } else { Err(self.truncated()) }
+        self.within()
     }
 
     /// The next field: its number and its value; `None` at the end of the message.
     #[inline(always)]
     pub fn field(&mut self) -> Result<Option<(u64, Value<'a>)>, Fault> {
         if self.at >= self.end {
-            return if self.at == self.end { Ok(None) } else { Err(self.truncated()) };
+            return self.within().map(|()| None);
         }
         let tag = self.varint()?;
         let value = match tag & 7 {
@@ -161,9 +168,7 @@ impl<'a> Cursor<'a> {
             5 => self.fixed(4)?,
             _ => return Err(self.fault(Reason::Malformed, "an unknown wire type")),
         };
-        if self.at > self.end {
-            return Err(self.truncated());
-        }
+        self.within()?;
         match tag >> 3 {
             0 => Err(self.fault(Reason::Malformed, "field number 0")),
             number => Ok(Some((number, value))),
