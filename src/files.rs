@@ -105,7 +105,7 @@ fn add(profile: &Profile, column: usize, trie: &mut Trie, own: &mut Vec<i64>) {
             for line in lines.iter().rev() {
                 node = frame(profile, line, trie, node);
             }
-            if lines.is_empty() && (location.address != 0 || location.mapping != u32::MAX) {
+            if lines.is_empty() && location.address != 0 {
                 node = trie.child(node, &profile.unsymbolised(location));
             }
         }
@@ -118,10 +118,8 @@ fn add(profile: &Profile, column: usize, trie: &mut Trie, own: &mut Vec<i64>) {
 /// The child for a line; the trie learns where its function is.
 fn frame(profile: &Profile, line: &Line, trie: &mut Trie, parent: u32) -> u32 {
     let function = profile.functions()[line.function as usize];
-    let name = match profile.text(function.name) {
-        "" => profile.text(function.system_name),
-        name => name,
-    };
+    let names = [function.name, function.system_name].map(|name| profile.text(name));
+    let name = names.into_iter().find(|name| !name.is_empty()).unwrap_or("<unknown>");
     let node = trie.child(parent, name);
     if trie.file(trie.name_id(node)).is_empty() && function.file != 0 {
         let at = if function.start_line > 0 { function.start_line } else { line.line };

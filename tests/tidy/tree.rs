@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, path::Path, process::Command};
 
+use crate::support::skip;
+
 /// Paths from the root of the repository, each with what it holds.
 #[derive(Default)]
 pub struct Tree {
@@ -9,8 +11,7 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// What git has, and what it would have after `git add`. Where there is no git the rules are
-    /// not checked, which is said; with PROFPIPE_REQUIRE_TOOLS=1 that is a failure.
+    /// What git has, and what it would have after `git add`; none where git is missing.
     pub fn of_git() -> Option<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let listed = Command::new("git")
@@ -19,9 +20,7 @@ impl Tree {
             .output();
         let listed = listed.ok().filter(|output| output.status.success());
         let Some(listed) = listed else {
-            let required = std::env::var_os("PROFPIPE_REQUIRE_TOOLS").is_some_and(|v| v == "1");
-            assert!(!required, "git lists no files");
-            println!("skipped: git lists no files");
+            skip("git, or the repository it would list,");
             return None;
         };
         let listed = String::from_utf8(listed.stdout).expect("names of our files are text");

@@ -4,6 +4,7 @@
 mod allowance;
 mod cache;
 mod catalog;
+mod check;
 mod commit;
 mod encode;
 mod error;
@@ -33,6 +34,7 @@ mod writer_id;
 
 pub use allowance::Allowance;
 pub use catalog::{Label, Service};
+pub use check::Checked;
 pub use commit::StorageError;
 pub use error::{Empty, Error};
 pub use files::Skipped;

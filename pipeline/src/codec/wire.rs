@@ -22,8 +22,10 @@ impl From<Fault> for Refused {
 
 /// The value of a field.
 pub enum Value<'a> {
-    /// A varint, or a fixed number.
+    /// A varint.
     Int(u64),
+    /// A number of four or eight bytes.
+    Fixed(u64),
     /// Length-delimited bytes: text, a message, or packed numbers.
     Bytes(Cursor<'a>),
 }
@@ -151,12 +153,12 @@ impl<'a> Cursor<'a> {
         let tag = self.varint()?;
         let value = match tag & 7 {
             0 => Value::Int(self.varint()?),
-            1 => Value::Int(self.fixed(8)?),
+            1 => Value::Fixed(self.fixed(8)?),
             2 => {
                 let length = self.varint()?;
                 Value::Bytes(self.take(length)?)
             }
-            5 => Value::Int(self.fixed(4)?),
+            5 => Value::Fixed(self.fixed(4)?),
             _ => return Err(self.fault(Reason::Malformed, "an unknown wire type")),
         };
         if self.at > self.end {
@@ -187,11 +189,14 @@ impl<'a> Cursor<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The number; a message in its place is refused.
+    /// The varint; anything else in its place is refused.
     #[inline(always)]
     pub fn int(self, at: &Cursor<'_>) -> Result<u64, Fault> {
         match self {
             Self::Int(number) => Ok(number),
+            Self::Fixed(_) => {
+                Err(at.fault(Reason::Malformed, "a fixed number in place of a varint"))
+            }
             Self::Bytes(_) => Err(at.fault(Reason::Malformed, "bytes in place of a number")),
         }
     }
@@ -201,7 +206,7 @@ impl<'a> Value<'a> {
     pub fn message(self, at: &Cursor<'_>) -> Result<Cursor<'a>, Fault> {
         match self {
             Self::Bytes(message) => Ok(message),
-            Self::Int(_) => Err(at.fault(Reason::Malformed, "a number in place of a message")),
+            _ => Err(at.fault(Reason::Malformed, "a number in place of a message")),
         }
     }
 }
@@ -292,7 +297,7 @@ mod tests {
         let mut seen = vec![];
         while let Some((number, value)) = cursor.field().unwrap() {
             seen.push(match value {
-                Value::Int(value) => (number, value),
+                Value::Int(value) | Value::Fixed(value) => (number, value),
                 Value::Bytes(message) => (number, message.left() as u64),
             });
         }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::SEQ_END;
 use super::wire::Fields;
 
 /// Why a record was dropped, the closed list behind `dropped{reason}`.
@@ -125,7 +126,7 @@ impl Progress {
         all.flat_map(u64::to_le_bytes).collect()
     }
 
-    /// `None` where the fields are too few or the account does not add up.
+    /// `None` where the fields are too few, too high, or the account does not add up.
     pub(super) fn decode(body: &[u8]) -> Option<Self> {
         let mut fields = Fields(body);
         let (start, position) = (fields.u64()?, fields.u64()?);
@@ -142,7 +143,8 @@ impl Progress {
             return None;
         }
         let plan = (!plan.is_empty()).then_some(plan);
-        Some(Self { start, position, plan, delivered, dead_lettered, dropped, never_stored })
+        let found = Self { start, position, plan, delivered, dead_lettered, dropped, never_stored };
+        (found.known_end() <= SEQ_END && never_stored <= SEQ_END).then_some(found)
     }
 }
 
@@ -259,6 +261,15 @@ mod tests {
         assert_eq!(Progress::decode(&body[1..]), None);
         body[8] += 1;
         assert_eq!(Progress::decode(&body), None);
+        // These add up, but no spool could go on from there.
+        let new = Progress::starting_at(0);
+        for hostile in [
+            Progress { position: u64::MAX, delivered: u64::MAX, ..new.clone() },
+            Progress { plan: Some(0..u64::MAX), ..new.clone() },
+            Progress { never_stored: u64::MAX, delivered: u64::MAX, ..new },
+        ] {
+            assert_eq!(Progress::decode(&hostile.encode()), None, "{hostile:?}");
+        }
     }
 
     proptest! {

@@ -100,6 +100,22 @@ fn numbers_of_a_plan_are_not_given_again_when_its_segment_is_gone() {
 }
 
 #[test]
+fn files_that_claim_the_last_numbers_do_not_end_the_spool() {
+    let bench = Bench::plain();
+    drop(appended(&bench, 2));
+    let dir = Path::new(DIR);
+    let claim = names::segment(&(u64::MAX - 2..u64::MAX));
+    crate::storage::put(&bench.disk, dir, ".t", &claim, &[0; 99]).unwrap();
+    let meta = dir.join("spool.meta");
+    bench.disk.remove(&meta).unwrap();
+    let last = u64::MAX.to_le_bytes();
+    SlotFile::create(Arc::new(bench.disk.clone()), &meta, b"ppspmeta", &last).unwrap();
+    let spool = bench.open(&["a"]);
+    assert_eq!(spool.stats().corrupt_files, 1);
+    assert_eq!(spool.append(&records(1, 1)).unwrap(), 4..5);
+}
+
+#[test]
 fn every_byte_of_a_cursor_may_rot() {
     let bench = Bench::plain();
     let spool = appended(&bench, 2);

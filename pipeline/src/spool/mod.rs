@@ -45,6 +45,10 @@ use slots::SlotFile;
 
 use crate::storage::Storage;
 
+/// No record has a number as high: a million records a second take 146,000 years. What names one is
+/// damaged; followed there, the spool would soon have no number left to give.
+const SEQ_END: u64 = 1 << 62;
+
 /// The spool of one pipeline, shared by its receivers and exporters.
 ///
 /// Where several locks are held they are taken in the order of the fields; `state` is never held

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::SpoolError;
+use super::{SEQ_END, SpoolError};
 
 const EXPORTER_BYTES_MAX: usize = 80;
 const REASON_CHARS_MAX: usize = 80;
@@ -16,7 +16,8 @@ pub(super) fn segment(records: &Range<u64>) -> String {
 pub(super) fn parse_segment(name: &str) -> Option<Range<u64>> {
     let (first, last) = name.strip_suffix(".seg")?.split_once('-')?;
     let records = first.parse().ok()?..last.parse::<u64>().ok()?.checked_add(1)?;
-    (records.start < records.end && segment(&records) == name).then_some(records)
+    let is_plausible = records.start < records.end && records.end <= SEQ_END;
+    (is_plausible && segment(&records) == name).then_some(records)
 }
 
 /// An exporter's name as a file name: all but letters, digits, `-`, `_` and inner dots is `%XX`.
@@ -93,7 +94,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn names_come_back(start in 0..u64::MAX - 5, len in 1..5_u64, exporter in ".{1,20}") {
+        fn names_come_back(start in 0..SEQ_END - 5, len in 1..5_u64, exporter in ".{1,20}") {
             let records = start..start + len;
             prop_assert_eq!(parse_segment(&segment(&records)), Some(records));
             let name = escape(&exporter).unwrap();

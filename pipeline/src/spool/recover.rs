@@ -15,7 +15,7 @@ use super::ring::Ring;
 use super::segment::{self, Flaw, Frame, HEADER_BYTES, TAIL_BYTES};
 use super::slots::SlotFile;
 use super::{Clock, Exporter, Meta, Spool, SpoolConfig, SpoolError, State, corrupt_dir, lock};
-use super::{cursors_dir, dead_dir, names, steady_clock};
+use super::{SEQ_END, cursors_dir, dead_dir, names, steady_clock};
 use crate::storage::{self, Entry, EntryKind, Storage};
 
 pub(super) const CURSOR_MAGIC: &[u8; 8] = b"ppcursor";
@@ -193,9 +193,10 @@ fn open_meta(disk: &Arc<dyn Storage>, dir: &Path, entries: &[Entry]) -> Result<M
     let path: PathBuf = dir.join(META);
     if entries.iter().any(|entry| entry.name == META)
         && let Some((file, body)) = SlotFile::open(disk.clone(), &path, META_MAGIC)?
-        && let Ok(next) = body.as_slice().try_into()
+        && let Ok(next) = body.as_slice().try_into().map(u64::from_le_bytes)
+        && next <= SEQ_END
     {
-        return Ok(Meta { file, next: u64::from_le_bytes(next) });
+        return Ok(Meta { file, next });
     }
     let file = SlotFile::create(disk.clone(), &path, META_MAGIC, &0_u64.to_le_bytes())?;
     Ok(Meta { file, next: 0 })

@@ -59,12 +59,16 @@ fn truncated_files_are_skipped_and_named() {
     let path = paths(root.path(), &SAMPLES)[0].clone();
     let whole = fs::read(&path).unwrap();
     assert_eq!(sum(&ask(&Lake::open(root.path())).unwrap()), 2 * WINDOW);
+    let check = || Lake::open(root.path()).check(&Allowance::default()).unwrap();
+    let sound = check();
+    assert!(sound.rows > 20 && sound.bad.is_empty(), "{sound:?}");
     for keep in (0..whole.len()).step_by(61).chain([whole.len() - 1]) {
         fs::write(&path, &whole[..keep]).unwrap();
         let flame = ask(&Lake::open(root.path())).unwrap();
         assert_eq!(sum(&flame), WINDOW, "{keep}");
         assert_eq!(flame.notes.skipped.len(), 1);
         assert!(path.ends_with(&flame.notes.skipped[0].path), "{:?}", flame.notes);
+        assert_eq!(check().bad, flame.notes.skipped);
     }
 }
 

@@ -214,8 +214,8 @@ proptest! {
             // Two steps may have the same total, and sums of f64 depend on the order.
             let tolerance = if wanted.temporality == Temporality::Delta { 0.0 } else { 1.0 };
             if gauge != Gauge::Max || wanted.temporality == Temporality::Delta {
-                let near = close(&got, &want, tolerance);
-                prop_assert!(near, "{wanted:?} {gauge:?}\n{got:?}\n{want:?}");
+                let what = format!("{wanted:?} {gauge:?}\n{got:?}\n{want:?}");
+                prop_assert!(close(&got, &want, tolerance), "{what}");
             } else {
                 let total = |stacks: &Stacks| stacks.values().sum::<f64>();
                 let (got, want) = (total(&got), total(&want));

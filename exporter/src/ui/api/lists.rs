@@ -16,6 +16,8 @@ use super::{
 /// Profiles that are listed where nothing is said, and at most.
 const PROFILES: u64 = 100;
 const PROFILES_MAX: u64 = 1_000;
+/// A day.
+const DAY_US: i64 = 86_400 * 1_000_000;
 /// The longest step of a series in seconds.
 const STEP_S_MAX: u64 = 86_400;
 
@@ -58,15 +60,24 @@ struct Service {
     last: f64,
 }
 
-/// `/api/v1/services`: of all time, unless a range is given.
+/// `/api/v1/services`: of the last day unless a range is given, or of all time if that is empty,
+/// as after an import. All time at once would read every file of a large lake.
 pub async fn services(State(ui): State<Ui>, params: Params) -> Result<Json<Services>, ApiError> {
     params.only(&[])?;
     let ranged = params.get("from").is_some() || params.get("to").is_some();
     let mut selection = params.selection()?;
     if !ranged {
-        selection.range = TimeRange::ALL;
+        selection.range = TimeRange { from_us: now_us() - DAY_US, to_us: i64::MAX };
     }
-    let found = ui.ask(move |lake, allowance| Ok(lake.services(&selection, allowance)?.0)).await?;
+    let found = ui.ask(move |lake, allowance| {
+        let mut found = lake.services(&selection, allowance)?.0;
+        if found.is_empty() && !ranged {
+            selection.range = TimeRange::ALL;
+            found = lake.services(&selection, allowance)?.0;
+        }
+        Ok(found)
+    });
+    let found = found.await?;
     let services = found.into_iter().map(|service| Service {
         service: service.service,
         module: String::new(),

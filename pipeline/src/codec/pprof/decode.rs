@@ -103,14 +103,14 @@ impl Decoder {
                     let (frames, locations) = (&mut self.frames, &self.locations);
                     packed.packed(|id| frames.push(locations.get(id)))?;
                 }
-                (1, Value::Int(id)) => self.frames.push(self.locations.get(id)),
+                (1, id) => self.frames.push(self.locations.get(id.int(&message)?)),
                 (2, Value::Bytes(mut packed)) => {
                     // No more than are right: a body of values must not become a profile of them.
                     while !packed.is_done() && builder.values_len() - values_before <= types {
                         builder.value(packed.varint()? as i64);
                     }
                 }
-                (2, Value::Int(value)) => builder.value(value as i64),
+                (2, value) => builder.value(value.int(&message)? as i64),
                 (3, value) => label(value.message(&message)?, builder)?,
                 _ => {}
             }

@@ -44,7 +44,7 @@ impl Parts {
                     continue;
                 }
                 13 => {
-                    self.comment(value, limits)?;
+                    self.comment(value, &cursor, limits)?;
                     continue;
                 }
                 _ => {
@@ -107,9 +107,13 @@ impl Parts {
         Ok(())
     }
 
-    fn comment(&mut self, value: Value<'_>, limits: &Limits) -> Result<(), Refused> {
+    fn comment(
+        &mut self,
+        value: Value<'_>,
+        at: &Cursor<'_>,
+        limits: &Limits,
+    ) -> Result<(), Refused> {
         match value {
-            Value::Int(index) => self.comments.push(index),
             Value::Bytes(mut packed) => {
                 // A number takes a byte at least, so the length bounds the count.
                 if packed.left() <= limits.strings_max {
@@ -118,6 +122,7 @@ impl Parts {
                     return Err(Refused::new(Reason::CountLimit, "too many comments"));
                 }
             }
+            index => self.comments.push(index.int(at)?),
         }
         if self.comments.len() > limits.strings_max {
             return Err(Refused::new(Reason::CountLimit, "too many comments"));

@@ -59,7 +59,8 @@ fn quoted(bytes: &[u8]) -> String {
     format!(", starting with `{}`", clean.trim())
 }
 
-/// The header words 0, 3, 0 of the format of gperftools, of 32 or 64 bits in either byte order.
+/// The header words 0, 3, 0 of the format of gperftools, or 0, 3, 1 of that of Java, of 32 or 64
+/// bits in either byte order.
 fn legacy_cpu(bytes: &[u8]) -> bool {
     let word = |size: usize, i: usize| -> Option<u64> {
         let word = bytes.get(i * size..(i + 1) * size)?;
@@ -68,7 +69,8 @@ fn legacy_cpu(bytes: &[u8]) -> bool {
         Some(little.min(big))
     };
     [4, 8].into_iter().any(|size| {
-        (0..3).map(|i| word(size, i)).eq([Some(0), Some(3), Some(0)])
+        [word(size, 0), word(size, 1)] == [Some(0), Some(3)]
+            && word(size, 2).is_some_and(|version| version <= 1)
             && word(size, 3).is_some_and(|period| period > 0)
     })
 }
@@ -85,6 +87,7 @@ mod tests {
             (b"go 1.26 trace\0\0", "a Go execution trace"),
             (&[0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 16, 39, 0, 0], "legacy binary"),
             (&[0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 39, 16], "legacy binary"),
+            (&[0, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 16, 39, 0, 0], "legacy binary"),
             (&[0x1f, 0x8b, 8], "compressed twice"),
         ] {
             let refused = refuse_other_formats(bytes).unwrap_err();

@@ -93,6 +93,7 @@ fn what_is_wrong_is_refused_with_its_reason() {
     };
     let timed = [encode_fields(&fields()), vec![9 << 3, 1], vec![9 << 3, 2]].concat();
     let many = [encode_fields(&fields()), [(2 << 3) | 2, 0].repeat(3)].concat();
+    let comment = [encode_fields(&fields()), vec![(13 << 3) | 5, 0, 0, 0, 0]].concat();
     let group = [encode_fields(&fields()), vec![(20 << 3) | 3]].concat();
     for (what, body, reason) in [
         ("sample without its value", change(1, &[10, 1, 1]), Reason::Malformed),
@@ -121,6 +122,10 @@ fn what_is_wrong_is_refused_with_its_reason() {
         ("too many samples", many, Reason::CountLimit),
         ("group", group, Reason::Malformed),
         ("number for message", [vec![8, 1], encode_fields(&fields())].concat(), Reason::Malformed),
+        ("fixed number as value", change(1, &[17, 5, 0, 0, 0, 0, 0, 0, 0]), Reason::Malformed),
+        ("fixed number as location", change(1, &[13, 1, 0, 0, 0, 18, 1, 5]), Reason::Malformed),
+        ("fixed number as id", change(4, &[13, 1, 0, 0, 0]), Reason::Malformed),
+        ("fixed number as comment", comment, Reason::Malformed),
         ("text", b"goroutine profile: total 5".to_vec(), Reason::NotPprof),
     ] {
         let refused = decode(&body, &limits).unwrap_err();

@@ -40,7 +40,10 @@ type Profile struct {
 type Type struct {
 	Unit      string              `json:"unit"`
 	Total     int64               `json:"total"`
+	Magnitude int64               `json:"magnitude"` // sum of the absolute values of all stacks of names
 	Functions map[string]*FlatCum `json:"functions"`
+
+	stacks map[string]int64
 }
 
 // FlatCum is a function's own value and its value with all that it calls.
@@ -81,16 +84,23 @@ func Of(file string, p *profile.Profile) *Profile {
 		for n := 2; out.Types[name] != nil; n++ {
 			name = fmt.Sprintf("%s#%d", t.Type, n)
 		}
-		types[i] = &Type{Unit: t.Unit, Functions: make(map[string]*FlatCum)}
+		types[i] = &Type{Unit: t.Unit, Functions: make(map[string]*FlatCum), stacks: make(map[string]int64)}
 		out.Types[name] = types[i]
 		out.TypeOrder = append(out.TypeOrder, name)
 	}
 	for _, s := range p.Sample {
 		names := Stack(s)
+		stack := strings.Join(names, "\x00")
 		for i, t := range types {
 			t.add(names, s.Value[i])
+			t.stacks[stack] += s.Value[i]
 		}
 		out.addLabels(s)
+	}
+	for _, t := range types {
+		for _, value := range t.stacks {
+			t.Magnitude += max(value, -value)
+		}
 	}
 	return out
 }
@@ -141,18 +151,29 @@ func (p *Profile) addLabels(s *profile.Sample) {
 	}
 }
 
-// Stack returns the names of a sample's frames, leaf first, with inlined frames expanded.
+// Stack returns the names of a sample's frames, leaf first, with inlined frames expanded. A location that
+// has neither lines nor an address names no place and is left out.
 func Stack(s *profile.Sample) []string {
 	var names []string
 	for _, loc := range s.Location {
-		if len(loc.Line) == 0 {
+		if len(loc.Line) == 0 && loc.Address != 0 {
 			names = append(names, addressName(loc))
 		}
 		for _, line := range loc.Line {
-			names = append(names, line.Function.Name)
+			names = append(names, functionName(line.Function))
 		}
 	}
 	return names
+}
+
+// functionName falls back as pprof does when it prints a function.
+func functionName(f *profile.Function) string {
+	for _, name := range []string{f.Name, f.SystemName} {
+		if name != "" {
+			return name
+		}
+	}
+	return "<unknown>"
 }
 
 // addressName names a location that has no function: by its place in the file, which is the same in

@@ -17,17 +17,19 @@ func small() *profile.Profile {
 	outer := &profile.Location{ID: 2, Mapping: m, Line: []profile.Line{{Function: g}}}
 	mapped := &profile.Location{ID: 3, Mapping: m, Address: 0x1010}
 	bare := &profile.Location{ID: 4, Address: 0xabc}
+	nowhere := &profile.Location{ID: 5, Mapping: m}
 	return &profile.Profile{
 		SampleType: []*profile.ValueType{{Type: "n", Unit: "count"}, {Type: "n", Unit: "bytes"}},
 		Sample: []*profile.Sample{
 			{Location: []*profile.Location{inlined, outer}, Value: []int64{5, 50},
 				Label: map[string][]string{"k": {"a"}}},
 			{Location: []*profile.Location{mapped, outer}, Value: []int64{-2, 0}},
-			{Location: []*profile.Location{bare}, Value: []int64{1, 1}, Label: map[string][]string{"k": {"a", "b"}}},
+			{Location: []*profile.Location{nowhere, bare}, Value: []int64{1, 1}, Label: map[string][]string{"k": {"a", "b"}}},
 			{Value: []int64{7, 7}},
+			{Location: []*profile.Location{bare}, Value: []int64{-4, 0}},
 		},
 		Mapping:  []*profile.Mapping{m},
-		Location: []*profile.Location{inlined, outer, mapped, bare},
+		Location: []*profile.Location{inlined, outer, mapped, bare, nowhere},
 		Function: []*profile.Function{f, g},
 	}
 }
@@ -42,7 +44,7 @@ func TestOf(t *testing.T) {
 		"f":             {5, 5},
 		"g;h":           {0, 3}, // once per stack
 		"libx.so+0x210": {-2, -2},
-		"0xabc":         {1, 1},
+		"0xabc":         {-3, -3},
 	}
 	n := got.Types["n"]
 	for name, w := range want {
@@ -50,7 +52,7 @@ func TestOf(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", name, n.Functions[name], w)
 		}
 	}
-	if n.Total != 11 || len(n.Functions) != len(want) || got.Types["n#2"].Total != 58 {
+	if n.Total != 7 || n.Magnitude != 5+2+3+7 || len(n.Functions) != len(want) || got.Types["n#2"].Total != 58 {
 		t.Errorf("totals: %+v", got.Types)
 	}
 	labels := map[string]map[string][]int64{"k": {"a": {6, 51}, "b": {1, 1}}}

@@ -30,11 +30,11 @@ func pick(rng *rand.Rand, from []string) string { return from[rng.IntN(len(from)
 func chance(rng *rand.Rand, percent int) bool { return rng.IntN(100) < percent }
 
 // Random returns profile number i of a seed, and whether its file should be compressed. The sums of its
-// values stay within 64 bits.
+// values stay within 64 bits. All profiles are of little more than a day.
 func Random(seed uint64, i int) (p *profile.Profile, compress bool) {
 	rng := rand.New(rand.NewPCG(seed, uint64(i)))
 	p = &profile.Profile{
-		TimeNanos:     1_700_000_000_000_000_000 + rng.Int64N(1e17),
+		TimeNanos:     1_700_000_000_000_000_000 + rng.Int64N(100_000e9),
 		DurationNanos: rng.Int64N(60e9),
 		Period:        []int64{0, 1, 10_000_000, 524_288, -1, math.MaxInt64}[rng.IntN(6)],
 		PeriodType:    &profile.ValueType{},

@@ -1,0 +1,73 @@
+//! Import is exact about what it took: twice is once, and a bad file costs nothing but itself.
+
+use crate::support::{
+    profiles,
+    cli::{import, top},
+    scratch,
+};
+
+#[test]
+fn importing_twice_changes_nothing() {
+    let Some(cpu) = profiles::cpu() else { return };
+    let files: Vec<_> = cpu.iter().map(|(_, file)| file).collect();
+    let folder = scratch();
+    let lake = folder.path().to_str().unwrap();
+    let twice: Vec<_> = files.iter().chain(&files).collect();
+    let first = import(folder.path(), "shop", &twice).ok();
+    assert!(first.starts_with("40 profiles imported, 40 were there already\n"), "{first}");
+    let tables = || profiles::below(folder.path());
+    let (before, all) = (tables(), ["--lake", lake, "--all", "-s", "shop"]);
+    let answer = top(&all);
+    let again = import(folder.path(), "shop", &files).ok();
+    assert!(again.starts_with("0 profiles imported, 40 were there already\n"), "{again}");
+    assert_eq!(tables(), before);
+    assert_eq!(top(&all), answer);
+    // Another service is another profile, though the bytes are the same.
+    let other = import(folder.path(), "other", &files[..1]).ok();
+    assert!(other.starts_with("1 profiles imported\n"), "{other}");
+    assert_eq!(top(&all), answer);
+}
+
+#[test]
+fn a_broken_file_is_named_and_the_others_go_in() {
+    let Some(cpu) = profiles::cpu() else { return };
+    let folder = scratch();
+    let (lake, good) = (folder.path().join("lake"), std::fs::read(&cpu[0].1).unwrap());
+    let bad: [(&str, &[u8], &str); 5] = [
+        ("cut.pb.gz", &good[..good.len() / 2], "truncated: "),
+        ("empty.pb.gz", b"", "empty_profile: "),
+        ("page.html", b"<!DOCTYPE html><html></html>", "not_pprof: an HTML page"),
+        ("legacy.txt", b"heap profile: 1: 2 [3: 4] @ heap/1\n", "not_pprof: a heap profile in the"),
+        ("wrong.pb", &[10, 4, 8, 9, 16, 9], "bad_reference: "),
+    ];
+    let mut files = vec![cpu[0].1.clone()];
+    for (name, bytes, _) in &bad {
+        files.push(folder.path().join(name));
+        std::fs::write(files.last().unwrap(), bytes).unwrap();
+    }
+    files.push(folder.path().join("missing.pb.gz"));
+    files.push(cpu[1].1.clone());
+    let ran = import(&lake, "shop", &files);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stdout.starts_with("2 profiles imported, 6 refused\n"), "{}", ran.stdout);
+    let missing = ("missing.pb.gz", &[][..], "No such file");
+    for (name, _, reason) in bad.iter().chain([&missing]) {
+        let line = format!("{}: {reason}", folder.path().join(name).display());
+        assert!(ran.stderr.lines().any(|l| l.starts_with(&line)), "{line} in {}", ran.stderr);
+    }
+    let both = top(&[files[0].to_str().unwrap(), files[files.len() - 1].to_str().unwrap()]);
+    assert_eq!(top(&["--lake", lake.to_str().unwrap(), "--all"]), both);
+}
+
+#[test]
+fn import_prints_the_command_that_shows_what_came_in() {
+    let Some(cpu) = profiles::cpu() else { return };
+    let folder = scratch();
+    let printed = import(folder.path(), "shop", &[&cpu[0].1]).ok();
+    let command = printed.lines().nth(1).unwrap();
+    let args = command.strip_prefix("profpipe top ").unwrap();
+    let args: Vec<&str> = args.split(' ').collect();
+    let of_file = top(&[cpu[0].1.to_str().unwrap()]);
+    assert!(!of_file.rows.is_empty());
+    assert_eq!(top(&args), of_file);
+}

@@ -1,0 +1,94 @@
+//! Many profiles as one: in the lake, out of the lake as pprof, and of files.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use super::expected;
+use crate::support::{
+    oracle::{Oracle, Sums},
+    profiles,
+    cli::{import, profpipe, top},
+    scratch,
+};
+
+/// CPU profiles by service: their values add over time.
+fn services() -> Option<BTreeMap<String, Vec<PathBuf>>> {
+    let mut services: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for (service, file) in profiles::cpu()? {
+        services.entry(service.clone()).or_default().push(file.clone());
+    }
+    assert_eq!(services.len(), 5);
+    Some(services)
+}
+
+#[test]
+fn sums_over_time_are_those_of_merged_files() {
+    let (Some(oracle), Some(services)) = (Oracle::new(), services()) else { return };
+    let folder = scratch();
+    let lake = folder.path().to_str().unwrap();
+    for (service, files) in &services {
+        import(folder.path(), service, files).ok();
+    }
+    for (service, files) in &services {
+        for (kind, sums) in &oracle.merged(files).types {
+            let of_lake = top(&["--lake", lake, "--all", "-s", service, "-t", kind]);
+            assert_eq!(of_lake, expected::in_lake(sums), "{kind} of {service}");
+            let files = files.iter().map(|file| file.to_str().unwrap());
+            let of_files = top(&["-t", kind].into_iter().chain(files).collect::<Vec<_>>());
+            assert_eq!(of_files, expected::in_file(sums), "{kind} of the files of {service}");
+        }
+    }
+}
+
+/// Asserts that two profiles add up to the same, by function and by label.
+fn assert_same(got: &Sums, want: &Sums, what: &str) {
+    assert_eq!(got.error, None, "{what}");
+    assert!(got.types.keys().eq(want.types.keys()), "{what}");
+    for (kind, sums) in &want.types {
+        let (got, want) = (expected::in_lake(&got.types[kind]), expected::in_lake(sums));
+        assert_eq!(got, want, "{kind} of {what}");
+    }
+    assert_eq!(got.labels, want.labels, "labels of {what}");
+}
+
+#[test]
+fn merged_files_add_up() {
+    let (Some(oracle), Some(mut services)) = (Oracle::new(), services()) else { return };
+    let Some(heap) = profiles::heap() else { return };
+    services.insert("heap".to_owned(), heap.to_vec());
+    let real = profiles::corpus("parca/many");
+    if !real.is_empty() {
+        services.insert("real".to_owned(), real);
+    }
+    let folder = scratch();
+    for (service, files) in &services {
+        let merged = folder.path().join(service);
+        let output = ["merge".as_ref(), "-o".as_ref(), merged.as_path()];
+        profpipe(output.into_iter().chain(files.iter().map(PathBuf::as_path))).ok();
+        assert_same(&oracle.sums(&[merged])[0], &oracle.merged(files), service);
+    }
+}
+
+/// `profpipe merge` of all that a service has.
+fn merge_lake(lake: &Path, service: &str, into: &Path) {
+    let args = ["merge", "--all", "--service", service, "--lake", lake.to_str().unwrap()];
+    profpipe(args.iter().chain(&["-o", into.to_str().unwrap()])).ok();
+}
+
+#[test]
+fn what_comes_out_of_the_lake_adds_up_to_what_went_in() {
+    let (Some(oracle), Some(mut services)) = (Oracle::new(), services()) else { return };
+    let Some(heap) = profiles::heap() else { return };
+    // Gauges are not added over time, so one snapshot.
+    services.insert("heap".to_owned(), heap[..1].to_vec());
+    let folder = scratch();
+    let lake = folder.path().join("lake");
+    for (service, files) in &services {
+        import(&lake, service, files).ok();
+        let merged = folder.path().join(service);
+        merge_lake(&lake, service, &merged);
+        assert_same(&oracle.sums(&[merged])[0], &oracle.merged(files), service);
+    }
+}
