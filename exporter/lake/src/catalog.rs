@@ -221,8 +221,7 @@ pub(crate) fn choose(ask: &Ask<'_>, selection: &Selection) -> Result<Chosen, Err
 /// Why a selection is empty.
 fn nothing(ask: &Ask<'_>, selection: &Selection) -> Result<Error, Error> {
     if let Some(id) = selection.profile_id {
-        let message = format!("there is no profile {id} in {}", selection.range);
-        return Ok(Error::Input { field: "id", message });
+        return Ok(Error::NoProfile(id));
     }
     let services = services(ask, &Filter::new(TimeRange::ALL, &[]))?;
     Ok(Error::Empty(Box::new(Empty {

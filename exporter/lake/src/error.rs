@@ -2,6 +2,7 @@
 
 use std::{fmt, io, path::PathBuf};
 
+use pipeline::profile::ProfileId;
 use thiserror::Error;
 
 use crate::time::{Moment, TimeRange};
@@ -20,6 +21,9 @@ pub enum Error {
         /// What is wrong with it, and what would do.
         message: String,
     },
+    /// There is no profile with this identity.
+    #[error("there is no profile {0}")]
+    NoProfile(ProfileId),
     /// Nothing was profiled in the range.
     #[error("{0}")]
     Empty(Box<Empty>),

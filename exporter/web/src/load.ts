@@ -3,7 +3,7 @@ import { batch, computed, effect, signal, untracked } from '@preact/signals';
 import * as api from './api';
 import { graft, lacks } from './flame/graft';
 import { build } from './flame/tree';
-import { chooseService, chooseType } from './pure/choose';
+import { chooseFrom, chooseService, chooseType } from './pure/choose';
 import { ROOT } from './pure/hash';
 import { regexp } from './pure/matchers';
 import { moves, resolve } from './pure/time';
@@ -156,15 +156,14 @@ const wanted = computed(() => {
 
 // The link is completed first, so that the selection is asked for once.
 effect(() => {
-  const { page, service, type } = state.value,
+  const { page, service, type, from } = state.value,
     c = catalog.value;
   if (page !== 'explore' || !c || (service && type)) return;
   const name = service || chooseService(c.services);
-  const kind = chooseType(
-    c.services.find((s) => s.service === name),
-    type,
-  );
-  if (name) untracked(() => go({ service: name, type: kind || type }, true));
+  const known = c.services.find((s) => s.service === name),
+    kind = chooseType(known, type),
+    range = service ? from : chooseFrom(known, c.now, from);
+  if (name) untracked(() => go({ service: name, type: kind || type, from: range }, true));
 });
 
 effect(() => {

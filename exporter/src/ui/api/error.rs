@@ -47,7 +47,7 @@ impl From<lake::Error> for ApiError {
     fn from(error: lake::Error) -> Self {
         match error {
             lake::Error::Input { field, message } => Self::bad(field, message),
-            lake::Error::Empty(empty) => Self::NotFound(empty.to_string()),
+            lake::Error::Empty(_) | lake::Error::NoProfile(_) => Self::NotFound(error.to_string()),
             lake::Error::TooSlow | lake::Error::TooLarge { .. } | lake::Error::Stopped => {
                 Self::TooLarge(error.to_string())
             }

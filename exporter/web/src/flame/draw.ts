@@ -43,7 +43,8 @@ function fillOf(p: Paint, i: number): string {
   if (t.total_b) {
     const a = t.total_b[i]! / (t.total_b[0]! || 1),
       b = t.total[i]! / (t.total[0]! || 1);
-    return hex(diff(change(a, b), p.dark));
+    // Where the base is empty nothing is more than before.
+    return hex(diff(t.total_b[0] ? change(a, b) : 0, p.dark));
   }
   const of = p.dark + p.module;
   let made = fills.get(t.names);

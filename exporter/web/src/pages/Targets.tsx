@@ -177,6 +177,7 @@ const reason = ({ last_error: e = '', last_error_reason: r = '' }: Target) =>
   e.toLowerCase().includes(r.replace(/_/g, ' ').toLowerCase()) ? '' : r.replace(/_/g, ' ');
 
 function Row({ t, now }: { t: Target; now: number }) {
+  // Windows back to back take all of their interval, and a little more to be told.
   const used = t.last_duration_s / t.interval_s,
     late = now - t.next_scrape;
   return (
@@ -210,7 +211,7 @@ function Row({ t, now }: { t: Target; now: number }) {
         <td class="num" data-th="Took">
           {t.last_scrape ? (
             <>
-              <span class={used > 0.9 ? 'warn' : ''}>{span(t.last_duration_s)}</span>{' '}
+              <span class={used > 1.2 ? 'warn' : ''}>{span(t.last_duration_s)}</span>{' '}
               <span class="muted">of {span(t.interval_s)}</span>
             </>
           ) : (
@@ -218,7 +219,7 @@ function Row({ t, now }: { t: Target; now: number }) {
           )}
         </td>
         <td class="num" data-th="Next scrape">
-          {!t.next_scrape ? '–' : late > 0 ? 'due' : `in ${seconds(t.next_scrape - now)}`}
+          {!t.next_scrape ? '–' : late > 0 ? 'now' : `in ${seconds(t.next_scrape - now)}`}
         </td>
       </tr>
       {(t.last_error || t.hint) && (

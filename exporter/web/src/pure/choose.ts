@@ -14,3 +14,7 @@ export function chooseType(s: Service | undefined, wish = ''): string {
   const has = s?.types.map((t) => t.type) ?? [];
   return [wish, 'cpu:cpu'].find((t) => has.includes(t)) ?? has[0] ?? '';
 }
+
+/** The last hour; less of a service that is new, whose few minutes would be a dot at the edge. */
+export const chooseFrom = (s: Service | undefined, now: number, wish: string): string =>
+  wish === 'now-1h' && s && now - s.first < 900 ? 'now-15m' : wish;

@@ -43,14 +43,28 @@ export function forms(name: string): string[] {
 
 export type Family = 'own' | 'third' | 'std' | 'runtime' | 'none';
 
-/** Whose code it is. `module` is the main module of the service. */
+// First elements of the standard library's package paths. A module may be called anything without
+// a dot, too (`demo/internal/store`), so the list decides. `vendor` is what net/http brings along.
+const std = new Set(
+  (
+    'archive arena bufio builtin bytes cmp compress container context crypto database debug embed ' +
+    'encoding errors expvar flag fmt go hash html image index internal io iter log maps math mime ' +
+    'net os path plugin reflect regexp simd slices sort strconv strings structs sync syscall ' +
+    'testing text time unicode unique unsafe vendor weak'
+  ).split(' '),
+);
+
+/** Whose code it is. `module` is the main module of the service, where it is known. */
 export function family(name: string, module = ''): Family {
   const pkg = packageOf(name);
   if (!pkg) return 'none';
   if (pkg === 'main' || (module && (pkg === module || pkg.startsWith(module + '/')))) return 'own';
   if (pkg === 'runtime' || pkg.startsWith('runtime/internal') || pkg.startsWith('internal/runtime'))
     return 'runtime';
-  return pkg.split('/', 1)[0]!.includes('.') ? 'third' : 'std';
+  const first = pkg.split('/', 1)[0]!;
+  if (first === 'runtime' || std.has(first)) return 'std';
+  // Who builds a module without a host in its path runs it: nobody else can import it.
+  return first.includes('.') ? 'third' : 'own';
 }
 
 /** The part of a path that one knows: below GOROOT/src, the module cache or the repository. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import tokens from '../css/tokens.css?raw';
 import { change, contrast, diff, frame, hex, ink, oklch, shade } from '../pure/color';
 import { families, order, slice } from '../pure/top';
-import { chooseService, chooseType } from '../pure/choose';
+import { chooseFrom, chooseService, chooseType } from '../pure/choose';
 import { fnv1a } from '../pure/hash';
 import { gaps, lonely, mean } from '../pure/series';
 import { instant, lately, moves, resolve, snap } from '../pure/time';
@@ -120,6 +120,10 @@ describe('choice', () => {
     expect(chooseService([])).toBe('');
   });
   it('is cpu, or what was chosen, or what there is', () => {
+    const young = { ...list[2]!, first: 100 };
+    expect(chooseFrom(young, 999, 'now-1h')).toBe('now-15m');
+    expect(chooseFrom(young, 1000, 'now-1h')).toBe('now-1h');
+    expect(chooseFrom(young, 999, 'now-6h')).toBe('now-6h');
     expect(chooseType(list[2])).toBe('cpu:cpu');
     expect(chooseType(list[2], 'heap:x')).toBe('heap:x');
     expect(chooseType(list[0], 'gone:gone')).toBe('heap:x');

@@ -32,6 +32,11 @@ describe('names', () => {
     expect(family('runtime/pprof.write')).toBe('std');
     expect(family('net/http.Get')).toBe('std');
     expect(family('__libc_start')).toBe('none');
+    for (const own of ['demo/internal/store.(*Store).Get', 'orders.New', 'network/http.Get'])
+      expect(family(own), own).toBe('own');
+    for (const std of ['internal/poll.(*FD).Read', 'vendor/golang.org/x/net/idna.F', 'slices.Max[...]'])
+      expect(family(std), std).toBe('std');
+    expect(family('gopkg.in/yaml.v3.Unmarshal')).toBe('third');
   });
   it('fit, or are cut, or are left out', () => {
     const w = (s: string) => s.length * 10;

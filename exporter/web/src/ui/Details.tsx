@@ -60,7 +60,7 @@ export function Details() {
   if (!f || !top) return <div class="details" />;
   const { unit, total: all } = top,
     allB = top.total_b || 1,
-    compared = !!tree.value?.total_b;
+    compared = !!tree.value?.total_b && !!top.total_b;
   const num = (what: string, v: number, b: number) => (
     <span class="num">
       <span class="muted">{what}</span> <b>{value(v, unit)}</b>

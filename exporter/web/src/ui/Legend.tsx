@@ -14,6 +14,8 @@ const names = {
 export function Legend() {
   const top = topRows.value;
   if (!top) return null;
+  if (tree.value?.total_b && !top.total_b)
+    return <p class="legend muted">Nothing was profiled before: there is no base to compare with</p>;
   if (tree.value?.total_b)
     return (
       <p class="legend">

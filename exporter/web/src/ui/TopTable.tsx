@@ -166,7 +166,9 @@ function Row({ r, i, top, columns, on, tab, step }: RowProps) {
               background: columns.includes('dtotal')
                 ? hex(
                     tint(
-                      change((r.cum_b ?? 0) / (top.total_b || 1), r.cum / (top.total || 1)),
+                      top.total_b
+                        ? change((r.cum_b ?? 0) / top.total_b, r.cum / (top.total || 1))
+                        : 0,
                       dark.value,
                     ),
                   )
@@ -217,6 +219,12 @@ function Row({ r, i, top, columns, on, tab, step }: RowProps) {
         </td>
       );
     }
+    if (!top.total_b)
+      return (
+        <td key={c} class="num muted">
+          –
+        </td>
+      );
     const d = c === 'dself' ? delta(top, r.flat, r.flat_b) : delta(top, r.cum, r.cum_b);
     const base = c === 'dself' ? r.flat_b : r.cum_b,
       v = c === 'dself' ? r.flat : r.cum;
