@@ -116,3 +116,48 @@ fn a_profile_without_counters_stays_as_it_is() {
     let whole = step(profile.clone(), None);
     assert_eq!((whole.profiles, whole.baseline), (vec![profile], None));
 }
+
+/// Real pairs of snapshots, where they are at hand: totals grow by what the delta says, and a pair
+/// in which a counter falls is a restart.
+#[test]
+fn real_pairs_add_up() {
+    let dir = std::path::Path::new("../../shared/corpus/alloy-delta");
+    if !dir.is_dir() {
+        return println!("skipped: there is no {}", dir.display());
+    }
+    let read = |name: &str, time_ns: i64| {
+        let body = std::fs::read(dir.join(name)).unwrap();
+        let limits = Limits { inflated_bytes_max: 1 << 30, ..Limits::default() };
+        let mut profile = crate::codec::pprof::decode(&body, &limits).unwrap();
+        profile.meta.time_ns = time_ns;
+        profile.meta.duration_ns = 0;
+        let names: Vec<String> =
+            profile.meta.sample_types.iter().map(|t| profile.text(t.kind).to_owned()).collect();
+        for (sample_type, name) in profile.meta.sample_types.iter_mut().zip(names) {
+            sample_type.temporality = crate::profile::kind::temporality(&name, 0);
+        }
+        profile
+    };
+    let totals = |profile: &Profile, columns: &[usize]| -> Vec<i64> {
+        let types = profile.meta.sample_types.len();
+        let rows = || profile.samples().values.chunks_exact(types);
+        columns.iter().map(|column| rows().map(|row| row[*column]).sum()).collect()
+    };
+    let mut compared = 0;
+    for name in ["heap", "block", "stress-failure"] {
+        let before = read(&format!("{name}.before.pprof"), 1);
+        let after = read(&format!("{name}.after.pprof"), 2);
+        let baseline = step(before.clone(), None).baseline.unwrap();
+        let delta = step(after.clone(), Some(&baseline));
+        let columns: Vec<usize> = (0..baseline.counters.len()).collect();
+        let (old, new) = (totals(&before, &columns), totals(&after, &columns));
+        println!("{name}: {old:?} to {new:?}, restarted {}", delta.restarted);
+        if !delta.restarted {
+            let grown = totals(delta.profiles.last().unwrap(), &columns);
+            let want: Vec<i64> = new.iter().zip(&old).map(|(new, old)| new - old).collect();
+            assert_eq!(grown, want, "{name}");
+            compared += 1;
+        }
+    }
+    assert!(compared >= 2, "only {compared} pairs could be compared");
+}
