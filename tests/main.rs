@@ -6,5 +6,6 @@
 mod numbers;
 mod pages;
 mod process;
+mod readers;
 mod support;
 mod tidy;

@@ -7,6 +7,7 @@ pub mod numbers;
 pub mod oracle;
 pub mod process;
 pub mod profiles;
+pub mod python;
 
 use std::{
     ffi::OsStr,

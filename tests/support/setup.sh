@@ -29,6 +29,7 @@ if [ "${1:-build}" = test ]; then
   have node "install Node 20.19 or later"
   have npm "install Node with npm"
   have python3 "install Python 3.9 or later"
+  python3 -c 'import ensurepip' 2>/dev/null || need "python3 -m venv" python3-venv
   need git git
   need chromium chromium
 fi
