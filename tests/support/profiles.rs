@@ -56,7 +56,7 @@ fn generate(kind: &str, args: &[&str]) -> Option<Vec<PathBuf>> {
 pub fn corpus(folder: &str) -> Vec<PathBuf> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
     if !corpus.is_dir() {
-        println!("skipped: real profiles, because there is no ../shared/corpus");
+        eprintln!("skipped: real profiles, because there is no ../shared/corpus");
         return vec![];
     }
     let files = below(&corpus.join(folder));
