@@ -193,6 +193,7 @@ const SCRAPES: &[(&str, &str, &str, Scraped)] = &[
         c.skipped_ticks
     }),
     ("scrape_adjusted_times", "Profiles whose time was far off", "", |c| c.timestamps_adjusted),
+    ("scrape_restarts", "Snapshots whose counters had fallen", "", |c| c.restarts),
 ];
 
 type Count = fn(&Totals) -> u64;

@@ -72,7 +72,7 @@ pub struct SelectArgs {
     #[arg(long, conflicts_with_all = ["since", "until", "from", "to"])]
     pub all: bool,
     /// Label matchers, as 'pod=~"a.*", zone!="b"'
-    #[arg(short, long, value_name = "MATCHERS", default_value = "")]
+    #[arg(short, long, value_name = "MATCHERS", default_value = "", hide_default_value = true)]
     pub labels: String,
 }
 
@@ -80,16 +80,16 @@ pub struct SelectArgs {
 #[derive(Args, Clone, Debug)]
 pub struct FilterArgs {
     /// Only stacks with a function that matches
-    #[arg(long, value_name = "REGEX", default_value = "")]
+    #[arg(long, value_name = "REGEX", default_value = "", hide_default_value = true)]
     pub focus: String,
     /// No stack with a function that matches
-    #[arg(long, value_name = "REGEX", default_value = "")]
+    #[arg(long, value_name = "REGEX", default_value = "", hide_default_value = true)]
     pub ignore: String,
     /// Stacks without the functions that match
-    #[arg(long, value_name = "REGEX", default_value = "")]
+    #[arg(long, value_name = "REGEX", default_value = "", hide_default_value = true)]
     pub hide: String,
     /// Stacks with nothing but the functions that match
-    #[arg(long, value_name = "REGEX", default_value = "")]
+    #[arg(long, value_name = "REGEX", default_value = "", hide_default_value = true)]
     pub show: String,
 }
 

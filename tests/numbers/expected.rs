@@ -1,8 +1,8 @@
 //! The table that `top` should show, by google/pprof's sums.
 
 use crate::support::{
-    oracle::TypeSums,
     cli::{Rows, Top},
+    oracle::TypeSums,
 };
 
 /// What the lake should say: a `;` in a name separates frames there, so it is stored as `:`.

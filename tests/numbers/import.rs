@@ -1,9 +1,8 @@
 //! Import is exact about what it took: twice is once, and a bad file costs nothing but itself.
 
 use crate::support::{
-    profiles,
     cli::{import, top},
-    scratch,
+    profiles, scratch,
 };
 
 #[test]

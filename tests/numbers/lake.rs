@@ -13,10 +13,9 @@ use pipeline::{
 
 use super::{expected, modern_corpus, read};
 use crate::support::{
-    oracle::{Oracle, Sums},
-    profiles,
     cli::{Top, import, profpipe, top},
-    scratch,
+    oracle::{Oracle, Sums},
+    profiles, scratch,
 };
 
 /// Gauges are averaged in floating point, which is exact up to here.

@@ -7,10 +7,9 @@ use std::{
 
 use super::expected;
 use crate::support::{
-    oracle::{Oracle, Sums},
-    profiles,
     cli::{import, profpipe, top},
-    scratch,
+    oracle::{Oracle, Sums},
+    profiles, scratch,
 };
 
 /// CPU profiles by service: their values add over time.

@@ -8,14 +8,17 @@
 
 mod attributes;
 mod builder;
+mod delta;
 pub mod kind;
 mod merge;
+mod subset;
 mod table;
 
 use std::fmt;
 
 pub use attributes::{Attributes, Origin};
 pub use builder::Builder;
+pub use delta::{Baseline, Delta, delta};
 pub use kind::Temporality;
 pub use merge::merge;
 pub use table::{Lists, Strings};

@@ -22,6 +22,7 @@ struct Counters {
     body_bytes: AtomicU64,
     skipped_ticks: AtomicU64,
     timestamps_adjusted: AtomicU64,
+    restarts: AtomicU64,
 }
 
 /// The counts at a moment.
@@ -39,6 +40,8 @@ pub struct ScrapeCounts {
     pub skipped_ticks: u64,
     /// Profiles whose time was so far off that the time of the scrape took its place.
     pub timestamps_adjusted: u64,
+    /// Snapshots whose counters had fallen, because the process started anew.
+    pub restarts: u64,
 }
 
 impl ScrapeMetrics {
@@ -52,6 +55,7 @@ impl ScrapeMetrics {
             body_bytes: counters.body_bytes.load(Relaxed),
             skipped_ticks: counters.skipped_ticks.load(Relaxed),
             timestamps_adjusted: counters.timestamps_adjusted.load(Relaxed),
+            restarts: counters.restarts.load(Relaxed),
         }
     }
 
@@ -74,6 +78,10 @@ impl ScrapeMetrics {
 
     pub(super) fn skipped(&self, ticks: u64) {
         self.0.skipped_ticks.fetch_add(ticks, Relaxed);
+    }
+
+    pub(super) fn restarted(&self) {
+        self.0.restarts.fetch_add(1, Relaxed);
     }
 
     pub(super) fn timestamp_adjusted(&self) {

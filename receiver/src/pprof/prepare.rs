@@ -13,13 +13,13 @@ const CLOCK_OFF_MAX_NS: u64 = 600_000_000_000;
 const DAY_NS: i64 = 86_400_000_000_000;
 
 /// One answer of a target, as far as the profile does not know it.
-pub(super) struct Shot<'a> {
+pub(super) struct Shot {
     /// What was asked for.
-    pub settings: &'a ProfileSettings,
+    pub settings: ProfileSettings,
     /// Attributes of the target.
-    pub resource: &'a Attributes,
+    pub resource: Attributes,
     /// URL that was asked.
-    pub peer: &'a str,
+    pub peer: String,
     /// Start of the scrape, nanoseconds since 1970.
     pub started_ns: i64,
 }
@@ -32,12 +32,12 @@ pub(super) fn resource(target: &ScrapeTarget) -> Attributes {
     [("service.instance.id", instance.as_str())].into_iter().chain(own.iter()).collect()
 }
 
-/// The profiles that one answer gives, and whether its time had to be put right.
-pub(super) fn prepare(mut profile: Profile, shot: &Shot) -> (Vec<Profile>, bool) {
+/// The profile that one answer gives, and whether its time had to be put right.
+pub(super) fn prepare(mut profile: Profile, shot: &Shot) -> (Profile, bool) {
     let meta = &mut profile.meta;
     meta.name.clone_from(&shot.settings.name);
     meta.resource = shot.resource.clone();
-    meta.origin = Origin { receiver: "pprof".into(), peer: shot.peer.into() };
+    meta.origin = Origin { receiver: "pprof".into(), peer: shot.peer.clone() };
     let off = meta.time_ns.abs_diff(shot.started_ns) > CLOCK_OFF_MAX_NS;
     let adjusted = off && meta.time_ns != 0;
     if off {
@@ -52,7 +52,7 @@ pub(super) fn prepare(mut profile: Profile, shot: &Shot) -> (Vec<Profile>, bool)
         meta.duration_ns = window_ns;
     }
     set_temporalities(&mut profile);
-    (vec![profile], adjusted)
+    (profile, adjusted)
 }
 
 /// Sets what the values mean, now that the length of the window is known. What a program counts
@@ -101,10 +101,9 @@ mod tests {
             timeout: Duration::from_secs(10),
         };
         let resource = Attributes::default();
-        let peer = "http://localhost:1/";
-        let shot = Shot { settings: &settings, resource: &resource, peer, started_ns: NOW_NS };
-        let (mut profiles, adjusted) = prepare(profile, &shot);
-        (profiles.pop().unwrap(), adjusted)
+        let peer = "http://localhost:1/".to_owned();
+        let shot = Shot { settings, resource, peer, started_ns: NOW_NS };
+        prepare(profile, &shot)
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! When a profile is asked for: ticks that are pinned to wall time and spread by hash, windows back
 //! to back, and the way back after failures. All of it is arithmetic on times that are handed in.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use pipeline::reason::Reason;
+use pipeline::{profile::Baseline, reason::Reason};
 use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -59,6 +62,8 @@ pub(super) struct Turn {
     pub settings: ProfileSettings,
     /// When it is to be asked for next.
     pub due: Instant,
+    /// The last snapshot whose counters are durable: what the next is compared to.
+    pub baseline: Option<Arc<Baseline>>,
     seed: u64,
     tick_ns: u64,
     failures: u32,
@@ -72,7 +77,7 @@ impl Turn {
             0 => Duration::ZERO,
             spread_ns => Duration::from_nanos(seed % spread_ns),
         };
-        Self { settings, due: now.at + wait, seed, tick_ns: 0, failures: 0 }
+        Self { settings, due: now.at + wait, baseline: None, seed, tick_ns: 0, failures: 0 }
     }
 
     /// Sets the next turn after a scrape, and gives the number of ticks that it ran over.

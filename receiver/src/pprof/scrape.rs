@@ -7,7 +7,7 @@ use pipeline::{
     codec::pprof::decode,
     component::Outlet,
     limits::Limits,
-    profile::{Attributes, Profile},
+    profile::{Attributes, Baseline, Delta, delta},
     reason::{Reason, Refused},
     receipt::Outcome,
 };
@@ -24,7 +24,7 @@ use super::{
     prepare::{Shot, prepare, resource},
     schedule::{Moment, Turn, Verdict},
     status::Report,
-    target::{ProfileSettings, ScrapeTarget},
+    target::ScrapeTarget,
 };
 
 /// What the scrapes of all targets share.
@@ -57,6 +57,12 @@ pub(super) struct Scraper {
     gates: Arc<Gates>,
     report: Report,
     shared: Arc<Shared>,
+}
+
+/// What an answer became, and whether its time had to be put right.
+struct Digest {
+    delta: Delta,
+    adjusted: bool,
 }
 
 /// Why no profile came to rest.
@@ -101,7 +107,7 @@ impl Scraper {
             sleep_until(turn.due).await;
             let gate = self.gates[usize::from(turn.settings.seconds.is_some())].acquire().await;
             let started = Moment::now();
-            let verdict = self.attempt(&turn.settings, started).await;
+            let verdict = self.attempt(turn, started).await;
             drop(gate);
             if verdict == Verdict::Closed {
                 return;
@@ -118,9 +124,10 @@ impl Scraper {
     }
 
     /// One scrape, counted and reported.
-    async fn attempt(&self, settings: &ProfileSettings, started: Moment) -> Verdict {
+    async fn attempt(&self, turn: &mut Turn, started: Moment) -> Verdict {
         self.shared.metrics.attempt();
-        let result = self.scrape(settings, started).await;
+        let result = self.scrape(turn, started).await;
+        let settings = &turn.settings;
         let took = started.at.elapsed();
         match result {
             Ok(()) => {
@@ -138,46 +145,63 @@ impl Scraper {
         }
     }
 
-    /// Fetches one profile and waits until it is durable.
-    async fn scrape(&self, settings: &ProfileSettings, started: Moment) -> Result<(), Trouble> {
-        let shared = &self.shared;
+    /// Fetches one profile and waits until it is durable. Only then the baseline moves, so that a
+    /// delta that is not kept is part of the next one.
+    async fn scrape(&self, turn: &mut Turn, started: Moment) -> Result<(), Trouble> {
+        let (shared, settings) = (&self.shared, &turn.settings);
         let fail = |reason, detail: String| Failure::new(Refused::new(reason, detail));
         let url = settings.url(&self.target.target.address);
         let url = url.map_err(|message| fail(Reason::Protocol, message))?;
         let body = shared.fetcher.fetch(&url, settings.window(), settings.timeout).await?;
         shared.metrics.body(body.len());
-        let profile = self.decode(body).await.map_err(Failure::new)?;
         let shot = Shot {
-            settings,
-            resource: &self.resource,
-            peer: url.as_str(),
+            settings: settings.clone(),
+            resource: self.resource.clone(),
+            peer: url.to_string(),
             started_ns: i64::try_from(started.wall_ns).unwrap_or(i64::MAX),
         };
-        let (profiles, adjusted) = prepare(profile, &shot);
-        if adjusted {
+        let digest = self.digest(body, shot, turn.baseline.clone()).await.map_err(Failure::new)?;
+        if digest.adjusted {
             shared.metrics.timestamp_adjusted();
         }
-        let settled = shared.outlet.send(profiles).await.map_err(|_| Trouble::Closed)?;
-        match settled.await {
-            Ok(Outcome::Delivered) => Ok(()),
-            Ok(Outcome::Rejected) => {
-                Err(fail(Reason::PipelineFull, "refused by the pipeline".into()).into())
-            }
-            Ok(Outcome::Lost) | Err(_) => {
-                Err(fail(Reason::PipelineFull, "not kept by the pipeline".into()).into())
+        if digest.delta.restarted {
+            shared.metrics.restarted();
+            turn.baseline = None;
+        }
+        if !digest.delta.profiles.is_empty() {
+            let sent = shared.outlet.send(digest.delta.profiles).await;
+            match sent.map_err(|_| Trouble::Closed)?.await {
+                Ok(Outcome::Delivered) => {}
+                Ok(Outcome::Rejected) => {
+                    return Err(fail(Reason::PipelineFull, "refused by the pipeline".into()).into());
+                }
+                Ok(Outcome::Lost) | Err(_) => {
+                    return Err(
+                        fail(Reason::PipelineFull, "not kept by the pipeline".into()).into()
+                    );
+                }
             }
         }
+        turn.baseline = digest.delta.baseline.map(Arc::new);
+        Ok(())
     }
 
-    /// Decodes on a thread that may take its time.
-    async fn decode(&self, body: Vec<u8>) -> Result<Profile, Refused> {
+    /// Decodes and compares on a thread that may take its time.
+    async fn digest(
+        &self,
+        body: Vec<u8>,
+        shot: Shot,
+        baseline: Option<Arc<Baseline>>,
+    ) -> Result<Digest, Refused> {
         let permit = Arc::clone(&self.shared.decoders).acquire_owned().await;
         let limits = self.shared.limits;
-        let decoded = tokio::task::spawn_blocking(move || {
+        let digested = tokio::task::spawn_blocking(move || {
             let _held_until_done = permit;
-            decode(&body, &limits)
+            let (profile, adjusted) = prepare(decode(&body, &limits)?, &shot);
+            let delta = delta(profile, baseline.as_deref(), &limits)?;
+            Ok(Digest { delta, adjusted })
         });
         let gave_up = |_| Err(Refused::new(Reason::Malformed, "the decoder gave up on it"));
-        decoded.await.unwrap_or_else(gave_up)
+        digested.await.unwrap_or_else(gave_up)
     }
 }

@@ -109,6 +109,7 @@ impl Decoder {
                     while !packed.is_done() && builder.values_len() - values_before <= types {
                         builder.value(packed.varint()? as i64);
                     }
+                    packed.within()?;
                 }
                 (2, value) => builder.value(value.int(&message)? as i64),
                 (3, value) => label(value.message(&message)?, builder)?,

@@ -97,6 +97,7 @@ fn what_is_wrong_is_refused_with_its_reason() {
     let group = [encode_fields(&fields()), vec![(20 << 3) | 3]].concat();
     for (what, body, reason) in [
         ("sample without its value", change(1, &[10, 1, 1]), Reason::Malformed),
+        ("value behind its end", change(1, &[18, 1, 0x85, 1]), Reason::Truncated),
         ("sample of two values", change(1, &[18, 2, 5, 6]), Reason::Malformed),
         ("unknown location", change(1, &[10, 1, 9, 18, 1, 5]), Reason::BadReference),
         ("deep stack", change(1, &[10, 5, 1, 1, 1, 1, 1, 18, 1, 5]), Reason::CountLimit),
