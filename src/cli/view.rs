@@ -9,10 +9,11 @@ use std::{
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use lake::{Allowance, Gauge};
+use lake::{Allowance, Gauge, Notes};
 use pipeline::{
     codec::pprof,
     picture::{self, Drawing, FlameOptions, Sort, Tree},
+    profile::Temporality,
 };
 
 use super::{
@@ -132,7 +133,9 @@ impl Source {
         }
         let selection = self.select.selection()?;
         let flame = self.lake.open()?.flame(&selection, gauge.into(), &Allowance::default());
-        Ok(Stacks::from(flame.map_err(from_lake)?))
+        let flame = flame.map_err(from_lake)?;
+        tell(&flame.notes, Some(flame.kind.temporality))?;
+        Ok(Stacks::from(flame))
     }
 
     /// The title of a picture.
@@ -149,6 +152,19 @@ fn from_lake(error: lake::Error) -> Failure {
         lake::Error::Input { .. } => Failure::Usage(error.into()),
         error => Failure::Failed(error.into()),
     }
+}
+
+/// Tells on the standard error what an answer leaves out.
+fn tell(notes: &Notes, shown: Option<Temporality>) -> Result<(), Failure> {
+    let mut err = io::stderr().lock();
+    if let (true, Some(shown)) = (notes.mixed, shown) {
+        let shown = shown.as_str();
+        writeln!(err, "profpipe: values of other temporalities are left out, shown is {shown}")?;
+    }
+    for skipped in &notes.skipped {
+        writeln!(err, "profpipe: skipped {}: {}", skipped.path.display(), skipped.reason)?;
+    }
+    Ok(())
 }
 
 /// Draws the tree of some stacks, filtered.
@@ -227,7 +243,9 @@ pub fn merge(args: &MergeArgs) -> Result<(), Failure> {
             let selection = args.source.select.selection()?;
             let lake = args.source.lake.open()?;
             let merged = lake.merge(&selection, args.gauge.into(), &Allowance::default());
-            merged.map_err(from_lake)?.0
+            let (profile, notes) = merged.map_err(from_lake)?;
+            tell(&notes, None)?;
+            profile
         }
         false => pipeline::profile::merge(&files::read(&args.source.files)?, &limits)?,
     };

@@ -1,5 +1,5 @@
-//! A part of a profile as a profile of its own: some columns, some rows, and of the tables only what
-//! these refer to.
+//! A part of a profile as a profile of its own: some columns, some rows, and of the tables only
+//! what these refer to.
 
 use super::{
     Builder, Function, Label, LabelValue, Line, Location, Mapping, Meta, NO_MAPPING, Profile,
