@@ -1,19 +1,19 @@
 //! `import`: pprof files into the lake, beside a process that may be running.
 
 use std::{
+    collections::{HashMap, HashSet, hash_map::Entry},
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
-    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context;
 use clap::Args as ClapArgs;
 use indicatif::{ProgressBar, ProgressStyle};
-use lake::{Allowance, Incoming, Lake, Options, Writer, WriterId};
+use lake::{Allowance, Lake, Options, Writer, WriterId};
 use pipeline::{
     codec::pprof::Decoder,
-    profile::{Attributes, Origin, Profile, kind},
+    profile::{Attributes, Origin, Profile, ProfileId, kind},
     storage::Disk,
 };
 
@@ -22,6 +22,7 @@ use crate::files;
 
 /// Profiles of one file of the lake.
 const BATCH: usize = 100;
+const HOUR_NS: i64 = 3_600_000_000_000;
 
 /// Arguments of `import`.
 #[derive(ClapArgs, Debug)]
@@ -65,6 +66,8 @@ struct Import {
     resource: Attributes,
     decoder: Decoder,
     lake: Lake,
+    /// Profiles that are there, by the hour in which they start.
+    known: HashMap<i64, HashSet<ProfileId>>,
     writer: Writer<Disk>,
     written: u64,
     ingest_ns: i64,
@@ -86,6 +89,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         resource,
         decoder: Decoder::default(),
         lake: Lake::open(&root),
+        known: HashMap::new(),
         writer,
         written: 0,
         ingest_ns: now.as_nanos() as i64,
@@ -109,11 +113,11 @@ impl Import {
         let style = ProgressStyle::with_template("{bar:40} {pos}/{len} files, {eta} left");
         bar.set_style(style.context("set up the progress bar")?);
         for batch in files.chunks(BATCH) {
-            let mut profiles: Vec<Incoming> = Vec::with_capacity(batch.len());
+            let mut taken = 0;
             for file in batch {
                 bar.inc(1);
                 match self.read(file) {
-                    Ok(profile) => profiles.extend(self.unless_known(profile, &profiles)?),
+                    Ok(profile) => taken += u64::from(self.take(&profile)?),
                     Err(error) => {
                         self.tally.refused += 1;
                         let line = format!("{}: {error:#}", file.display());
@@ -121,13 +125,13 @@ impl Import {
                     }
                 }
             }
-            if profiles.is_empty() {
+            if taken == 0 {
                 continue;
             }
-            let last = self.written + profiles.len() as u64 - 1;
-            self.writer.write(self.written, last, &profiles).context("write the lake")?;
+            let last = self.written + taken - 1;
+            self.writer.commit(self.written, last).context("write the lake")?;
             self.written = last + 1;
-            self.tally.imported += profiles.len();
+            self.tally.imported += taken as usize;
         }
         bar.finish_and_clear();
         Ok(())
@@ -155,25 +159,28 @@ impl Import {
         Ok(profile)
     }
 
-    /// The profile, unless the lake or this batch has it.
-    fn unless_known(
-        &mut self,
-        profile: Profile,
-        batch: &[Incoming],
-    ) -> anyhow::Result<Option<Incoming>> {
+    /// Hands the profile to the writer, unless the lake has it or it came before.
+    fn take(&mut self, profile: &Profile) -> anyhow::Result<bool> {
         let (id, time_ns) = (profile.id(), profile.meta.time_ns);
         let first_ns = self.tally.first_ns.get_or_insert(time_ns);
         *first_ns = time_ns.min(*first_ns);
         if !self.tally.names.contains(&profile.meta.name) {
             self.tally.names.push(profile.meta.name.clone());
         }
-        let known = batch.iter().any(|other| other.profile.id() == id)
-            || self.lake.contains(id, time_ns / 1_000, &Allowance::default())?;
-        if known {
+        let start_ns = time_ns.max(0); // As the writer has it.
+        let known = match self.known.entry(start_ns / HOUR_NS) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(hour) => {
+                hour.insert(self.lake.ids_of_hour(start_ns / 1_000, &Allowance::default())?)
+            }
+        };
+        let is_new = known.insert(id);
+        if is_new {
+            self.writer.add(profile, self.ingest_ns);
+        } else {
             self.tally.known += 1;
-            return Ok(None);
         }
-        Ok(Some(Incoming { profile: Arc::new(profile), ingest_ns: self.ingest_ns }))
+        Ok(is_new)
     }
 
     /// Says what happened, and how to look at it.

@@ -1,6 +1,9 @@
-//! Single profiles: the newest of a selection, and whether one is there.
+//! Single profiles: the newest of a selection, and which ones are there.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashSet},
+};
 
 use pipeline::profile::ProfileId;
 
@@ -92,26 +95,25 @@ impl Lake {
         Ok((page, more, ask.notes()))
     }
 
-    /// Whether a profile with this identity is there, in the hour in which its window starts.
-    pub fn contains(
+    /// The identities of the profiles whose windows start in the hour of this time.
+    pub fn ids_of_hour(
         &self,
-        id: ProfileId,
         time_us: i64,
         allowance: &Allowance,
-    ) -> Result<bool, Error> {
+    ) -> Result<HashSet<ProfileId>, Error> {
         let from_us = time_us.div_euclid(HOUR_US).saturating_mul(HOUR_US);
         let range = TimeRange { from_us, to_us: from_us.saturating_add(HOUR_US) };
-        let filter = Filter::new(range, &[]).with("profile_id", vec![id.to_string()]);
-        let found = Ask::new(self, allowance).fold(
-            &PROFILES,
-            &filter,
-            || false,
-            |found, _, _| {
-                *found = true;
-                Ok(())
-            },
-        )?;
-        Ok(found.contains(&true))
+        let filter = Filter::new(range, &[]);
+        let ask = Ask::new(self, allowance);
+        let found = ask.fold(&PROFILES, &filter, HashSet::new, |found, group, rows| {
+            let ids = group.texts("profile_id")?;
+            walk(rows, [&ids.runs], |_, [id]| {
+                // What is no number is no profile of ours.
+                found.extend(u128::from_str_radix(ids.text(id), 16).map(ProfileId));
+            });
+            Ok(())
+        })?;
+        Ok(found.into_iter().flatten().collect())
     }
 }
 

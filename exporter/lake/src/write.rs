@@ -40,12 +40,6 @@ pub struct Incoming {
     pub ingest_ns: i64,
 }
 
-impl Incoming {
-    fn start_ns(&self) -> i64 {
-        self.profile.meta.time_ns.max(0)
-    }
-}
-
 /// What a call to `write` brought into the lake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
@@ -89,6 +83,14 @@ pub struct Writer<S> {
     encoder: Encoder,
     symbols: Symbols,
     local: Local,
+    pending: BTreeMap<i64, Hour>,
+}
+
+/// The profiles of an hour that wait for their commit.
+struct Hour {
+    batch: Batch,
+    /// Starts of the first and the last window, in nanoseconds.
+    times: (i64, i64),
 }
 
 /// A file that is ready: its table and its bytes.
@@ -108,8 +110,8 @@ impl<S: Storage> Writer<S> {
         let committer = Committer::open(storage, &root.into(), &id)?;
         let encoder =
             Encoder::new().map_err(|source| WriteError::Encode { table: "any", source })?;
-        let (symbols, local) = (Symbols::default(), Local::default());
-        Ok(Self { committer, id, options, encoder, symbols, local })
+        let (symbols, local, pending) = (Symbols::default(), Local::default(), BTreeMap::new());
+        Ok(Self { committer, id, options, encoder, symbols, local, pending })
     }
 
     /// The id of this writer.
@@ -129,13 +131,33 @@ impl<S: Storage> Writer<S> {
         last: u64,
         profiles: &[Incoming],
     ) -> Result<Written, WriteError> {
-        let mut hours: BTreeMap<i64, Vec<&Incoming>> = BTreeMap::new();
-        for incoming in profiles {
-            hours.entry(hour_of(incoming.start_ns())).or_default().push(incoming);
-        }
+        self.pending.clear();
+        profiles.iter().for_each(|Incoming { profile, ingest_ns }| self.add(profile, *ingest_ns));
+        self.commit(first, last)
+    }
+
+    /// Takes a profile in for the next [`Writer::commit`]: what it says is copied while it is still
+    /// warm, so that it need not be kept. Its time must be set; see [`Incoming`].
+    pub fn add(&mut self, profile: &Profile, ingest_ns: i64) {
+        let start_ns = profile.meta.time_ns.max(0);
+        let keep_bytes_label = self.options.keep_bytes_label;
+        let hour = self.pending.entry(hour_of(start_ns)).or_insert_with(|| Hour {
+            batch: Batch::new(keep_bytes_label),
+            times: (start_ns, start_ns),
+        });
+        hour.times = (hour.times.0.min(start_ns), hour.times.1.max(start_ns));
+        hour.batch.add(&mut self.symbols, &mut self.local, profile, start_ns, ingest_ns);
+    }
+
+    /// Brings the profiles taken in since the last call into the lake, as the records
+    /// `first..=last`; see [`Writer::write`]. Where it fails they are to be taken in again.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub fn commit(&mut self, first: u64, last: u64) -> Result<Written, WriteError> {
         let mut written = Written::default();
-        for (hour, profiles) in hours {
-            self.write_hour(hour, (first, last), &profiles, &mut written)?;
+        for (hour, pending) in std::mem::take(&mut self.pending) {
+            self.commit_hour(hour, &pending, (first, last), &mut written)?;
         }
         if self.symbols.bytes() > self.options.symbols_bytes_max {
             self.symbols = Symbols::default();
@@ -143,23 +165,15 @@ impl<S: Storage> Writer<S> {
         Ok(written)
     }
 
-    fn write_hour(
+    fn commit_hour(
         &mut self,
         hour: i64,
+        Hour { batch, times }: &Hour,
         range: (u64, u64),
-        profiles: &[&Incoming],
         written: &mut Written,
     ) -> Result<(), WriteError> {
-        let mut batch = Batch::new(self.options.keep_bytes_label);
-        let mut times = (i64::MAX, i64::MIN);
-        for incoming in profiles {
-            let start = incoming.start_ns();
-            times = (times.0.min(start), times.1.max(start));
-            let Incoming { profile, ingest_ns } = incoming;
-            batch.add(&mut self.symbols, &mut self.local, profile, start, *ingest_ns);
-        }
-        let (name, dir) = (file_name(times, &self.id, range), hour_dir(hour));
-        let (files, rows) = self.encode(&batch, range)?;
+        let (name, dir) = (file_name(*times, &self.id, range), hour_dir(hour));
+        let (files, rows) = self.encode(batch, range)?;
         written.rows += rows;
         // Samples last: who sees a sample finds its profile and its functions.
         for (table, bytes) in files {

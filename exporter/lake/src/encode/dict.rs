@@ -66,24 +66,38 @@ impl Dict {
     }
 }
 
-/// Room for a code per id, kept from column to column.
+/// Room that is kept from column to column: a code per id, and the memory of the last large page.
 #[derive(Debug, Default)]
-pub struct Scratch(Vec<u32>);
+pub struct Scratch {
+    codes: Vec<u32>,
+    page: Vec<u8>,
+}
 
-/// Codes for strings that have dense ids.
-pub struct TextCoder<'a> {
+impl Scratch {
+    /// Takes a page back once it is compressed, to be filled again.
+    pub fn give_back(&mut self, page: Vec<u8>) {
+        if page.capacity() > self.page.capacity() {
+            self.page = page;
+        }
+    }
+}
+
+/// Codes for strings and integers that have dense ids.
+pub struct IdCoder<'a> {
     codes: &'a mut Vec<u32>,
     used: Vec<u32>,
     dict: Dict,
 }
 
-impl<'a> TextCoder<'a> {
+impl<'a> IdCoder<'a> {
     /// A coder for ids below `ids`.
     pub fn new(scratch: &'a mut Scratch, ids: usize) -> Self {
-        if scratch.0.len() < ids {
-            scratch.0.resize(ids, NULL);
+        if scratch.codes.len() < ids {
+            scratch.codes.resize(ids, NULL);
         }
-        Self { codes: &mut scratch.0, used: Vec::new(), dict: Dict::default() }
+        let mut page = std::mem::take(&mut scratch.page);
+        page.clear();
+        Self { codes: &mut scratch.codes, used: Vec::new(), dict: Dict { page, len: 0 } }
     }
 
     /// The code of an id; `text` is asked for once.
@@ -92,6 +106,17 @@ impl<'a> TextCoder<'a> {
         let code = &mut self.codes[id as usize];
         if *code == NULL {
             *code = self.dict.push_text(text());
+            self.used.push(id);
+        }
+        *code
+    }
+
+    /// The code of the id of an integer; equal integers of different ids are not joined.
+    #[inline]
+    pub fn int(&mut self, id: u32, value: i64) -> u32 {
+        let code = &mut self.codes[id as usize];
+        if *code == NULL {
+            *code = self.dict.push_int(value);
             self.used.push(id);
         }
         *code
@@ -185,9 +210,12 @@ mod tests {
     fn codes_in_order_of_first_use() {
         let mut scratch = Scratch::default();
         for _ in 0..2 {
-            let mut coder = TextCoder::new(&mut scratch, 9);
+            let mut coder = IdCoder::new(&mut scratch, 9);
             assert_eq!([8, 3, 8].map(|id| coder.code(id, || "x")), [0, 1, 0]);
-            assert_eq!(coder.finish().len(), 2);
+            assert_eq!(coder.int(5, 7), 2);
+            let dict = coder.finish();
+            assert_eq!((dict.len(), dict.bytes()), (3, 2 * 5 + 8));
+            scratch.give_back(dict.into_page());
         }
         let mut ints = IntCoder::default();
         for round in 0..2 {

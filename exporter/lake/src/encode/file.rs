@@ -19,6 +19,7 @@ use parquet::{
     },
     schema::types::{ColumnDescPtr, TypePtr},
 };
+use zstd::zstd_safe::CParameter;
 
 use super::{
     column::{self, Chunk, ColumnData},
@@ -30,6 +31,14 @@ use crate::schema::{Column, Kind, MAJOR, Table, key, samples};
 const LEVEL: i32 = 1;
 /// Zstd level of `stack`, the largest column, where a higher one pays.
 const LEVEL_STACK: i32 = 6;
+/// What that level gets beside: sorted stacks repeat what stands close before, in long pieces, so
+/// that a table which fits into the processor's cache finds as much in four fifths of the time.
+const TUNED_STACK: [CParameter; 4] = [
+    CParameter::HashLog(16),
+    CParameter::ChainLog(16),
+    CParameter::SearchLog(3),
+    CParameter::MinMatch(7),
+];
 /// Chunks below this many bytes stay as they are: they would not shrink.
 const COMPRESS_BYTES_MIN: usize = 64;
 
@@ -101,9 +110,13 @@ impl Encoder {
     /// An encoder; made once, used for many files.
     pub fn new() -> Result<Self> {
         let compressor = |level| zstd::bulk::Compressor::new(level).map_err(failed);
+        let mut dense = compressor(LEVEL_STACK)?;
+        for parameter in TUNED_STACK {
+            dense.set_parameter(parameter).map_err(failed)?;
+        }
         Ok(Self {
             fast: compressor(LEVEL)?,
-            dense: compressor(LEVEL_STACK)?,
+            dense,
             scratch: Scratch::default(),
             layouts: Vec::new(),
         })
@@ -137,17 +150,19 @@ impl Encoder {
         };
         let stats = about.stats(&chunk);
         let compressor = if about.dense { &mut self.dense } else { &mut self.fast };
-        let mut squeeze = |page: Vec<u8>| match compression {
-            Compression::UNCOMPRESSED => Ok(page),
-            _ => compressor.compress(&page).map_err(failed),
+        let mut squeeze = |page: &[u8]| match compression {
+            Compression::UNCOMPRESSED => Ok(page.to_vec()),
+            _ => compressor.compress(page).map_err(failed),
         };
-        let mut sink = TrackedWrite::new(Vec::with_capacity(raw_bytes / 2 + 256));
+        let mut sink = TrackedWrite::new(Vec::with_capacity(raw_bytes / 8 + 256));
         let mut writer = SerializedPageWriter::new(&mut sink);
         let (mut size, mut size_raw, mut encodings) = (0, 0, vec![Encoding::PLAIN, Encoding::RLE]);
         let coded = chunk.pages.iter().any(|page| page.encoding == Encoding::RLE_DICTIONARY);
         if coded {
             let (num_values, bytes) = (chunk.dict.len(), chunk.dict.bytes());
-            let buf = squeeze(chunk.dict.into_page())?.into();
+            let page = chunk.dict.into_page();
+            let buf = squeeze(&page)?.into();
+            self.scratch.give_back(page);
             let encoding = Encoding::PLAIN;
             let page = Page::DictionaryPage { buf, num_values, encoding, is_sorted: false };
             let spec = writer.write_page(CompressedPage::new(page, bytes))?;
@@ -161,7 +176,7 @@ impl Encoder {
                 encodings.push(page.encoding);
             }
             let data = Page::DataPage {
-                buf: squeeze(page.bytes)?.into(),
+                buf: squeeze(&page.bytes)?.into(),
                 num_values: page.levels as u32,
                 encoding: page.encoding,
                 def_level_encoding: Encoding::RLE,

@@ -12,6 +12,6 @@ mod stats;
 mod tests;
 
 pub use column::{ColumnData, Numbers, Sets};
-pub use dict::{Dict, IntCoder, Scratch, TextCoder};
+pub use dict::{Dict, IdCoder, IntCoder, Scratch};
 pub use file::{Encoder, FileInfo};
 pub use runs::{NULL, Runs};

@@ -70,7 +70,7 @@ fn numbers(rows: std::ops::Range<u32>, groups: Vec<u32>, nullable: bool) -> Colu
 }
 
 fn texts(rows: std::ops::Range<u32>, scratch: &mut Scratch) -> ColumnData {
-    let mut coder = TextCoder::new(scratch, TEXTS.len());
+    let mut coder = IdCoder::new(scratch, TEXTS.len());
     let mut code = |row| match text(row) {
         Some(text) => coder.code(TEXTS.iter().position(|t| *t == text).unwrap() as u32, || text),
         None => NULL,

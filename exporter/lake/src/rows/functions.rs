@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::cut::DICTIONARY_BYTES_MAX;
 use crate::{
-    encode::{ColumnData, IntCoder, NULL, Runs, Scratch, TextCoder},
+    encode::{ColumnData, IdCoder, IntCoder, NULL, Runs, Scratch},
     schema::functions as column,
     symbols::{Symbols, Texts},
 };
@@ -168,7 +168,7 @@ pub fn column(
         let runs: Runs = lines.map(code).collect();
         return ColumnData::Coded(coder.finish(), runs);
     }
-    let mut coder = TextCoder::new(scratch, symbols.strings.len());
+    let mut coder = IdCoder::new(scratch, symbols.strings.len());
     let id = |(function, build): &(u32, u32)| match index {
         column::BUILD_ID => *build,
         column::SYSTEM_NAME => symbols.function_at(*function).system_name,

@@ -2,7 +2,7 @@
 
 use super::{Batch, Total, Window};
 use crate::{
-    encode::{ColumnData, Dict, IntCoder, NULL, Numbers, Runs, Scratch, Sets, TextCoder},
+    encode::{ColumnData, Dict, IdCoder, IntCoder, NULL, Numbers, Runs, Scratch, Sets},
     schema::{PROFILES, profiles as column},
     symbols::Symbols,
 };
@@ -87,7 +87,7 @@ impl<'a> ProfileRows<'a> {
                 _ => window.build_id,
             }
         };
-        let mut coder = TextCoder::new(scratch, self.symbols.strings.len());
+        let mut coder = IdCoder::new(scratch, self.symbols.strings.len());
         let nullable = PROFILES.columns[index].nullable;
         let code = |id: u32| match id {
             0 if nullable => NULL,
@@ -137,7 +137,7 @@ pub fn sets(symbols: &Symbols, runs: &Runs, scratch: &mut Scratch) -> Sets {
         sets.runs.push(index[set as usize], rows);
     }
     let mut codes = |of: fn((u32, u32)) -> u32| {
-        let mut coder = TextCoder::new(scratch, symbols.strings.len());
+        let mut coder = IdCoder::new(scratch, symbols.strings.len());
         let mut code = |pair| coder.code(of(pair), || symbols.strings.get(of(pair)));
         let codes: Vec<Vec<u32>> =
             distinct.iter().map(|set| symbols.pairs(*set).map(&mut code).collect()).collect();

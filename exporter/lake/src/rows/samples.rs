@@ -7,7 +7,7 @@ use super::{
     Batch, Functions, Row, Series, Window, cut, functions::StackFiles, profiles, sort::Sorted,
 };
 use crate::{
-    encode::{ColumnData, Dict, IntCoder, NULL, Numbers, Runs, Scratch, TextCoder},
+    encode::{ColumnData, Dict, IdCoder, IntCoder, NULL, Numbers, Runs, Scratch},
     schema::{SAMPLES, samples as column},
     symbols::{Stack, Symbols},
 };
@@ -91,7 +91,7 @@ impl<'a> Group<'a> {
             column::FUNCTION | column::FILE => {
                 let leaf = index == column::FUNCTION;
                 let id = |stack: &Stack| if leaf { stack.function } else { stack.file };
-                let mut coder = TextCoder::new(scratch, self.all.symbols.strings.len());
+                let mut coder = IdCoder::new(scratch, self.all.symbols.strings.len());
                 let runs = self.by_stack(|stack| match id(stack) {
                     0 if !leaf => NULL,
                     id => coder.code(id, || self.all.symbols.strings.get(id)),
@@ -100,22 +100,26 @@ impl<'a> Group<'a> {
             }
             column::STACK => {
                 let texts = &self.all.symbols.folded;
-                let mut coder = TextCoder::new(scratch, texts.len());
+                let mut coder = IdCoder::new(scratch, texts.len());
                 let code = |stack: &Stack| coder.code(stack.folded, || texts.get(stack.folded));
                 let runs = self.by_stack(code);
                 ColumnData::Coded(coder.finish(), runs)
             }
             column::STACK_LINES => {
                 let texts = &self.all.symbols.lines;
-                let mut coder = TextCoder::new(scratch, texts.len());
+                let mut coder = IdCoder::new(scratch, texts.len());
                 let runs =
                     self.by_stack(|stack| coder.code(stack.lines, || texts.get(stack.lines)));
                 ColumnData::Coded(coder.finish(), runs)
             }
             column::STACK_FILES => self.stack_files(scratch),
             column::STACK_ID => {
-                let mut coder = IntCoder::default();
-                let runs = self.by_stack(|stack| coder.code(stack.id));
+                let symbols = self.all.symbols;
+                let mut coder = IdCoder::new(scratch, symbols.stacks_len());
+                let mut runs = Runs::default();
+                for (stack, rows) in self.stacks.iter() {
+                    runs.push(coder.int(stack, symbols.stack_at(stack).id), rows);
+                }
                 ColumnData::Coded(coder.finish(), runs)
             }
             column::LABELS => {
@@ -187,7 +191,7 @@ impl<'a> Group<'a> {
             }
         };
         let (nullable, symbols) = (SAMPLES.columns[index].nullable, self.all.symbols);
-        let mut coder = TextCoder::new(scratch, symbols.strings.len());
+        let mut coder = IdCoder::new(scratch, symbols.strings.len());
         let runs = self.by_series(|series| match id(series) {
             0 if nullable => NULL,
             id => coder.code(id, || symbols.strings.get(id)),
@@ -210,7 +214,7 @@ impl<'a> Group<'a> {
 
     fn stack_files(&self, scratch: &mut Scratch) -> ColumnData {
         let files = &self.all.files;
-        let mut coder = TextCoder::new(scratch, files.len());
+        let mut coder = IdCoder::new(scratch, files.len());
         let mut runs = Runs::default();
         for (stack, rows) in self.stacks.iter() {
             let code = files.get(stack).map_or(NULL, |(id, text)| coder.code(id, || text));
@@ -221,7 +225,7 @@ impl<'a> Group<'a> {
 
     fn link(&self, scratch: &mut Scratch, of: impl Fn((u32, u32)) -> u32) -> ColumnData {
         let symbols = self.all.symbols;
-        let mut coder = TextCoder::new(scratch, symbols.strings.len());
+        let mut coder = IdCoder::new(scratch, symbols.strings.len());
         let mut runs = Runs::default();
         for (set, rows) in self.labels.iter() {
             let code = match of(symbols.link(set)) {

@@ -161,8 +161,9 @@ fn the_catalogue_lists_what_is_there() {
     assert_eq!((page.len(), more), (6, false));
 
     let profile = incoming(&specs()[3]).profile;
-    assert!(lake.contains(profile.id(), START_US, &allowance).unwrap());
-    assert!(!lake.contains(pipeline::profile::ProfileId(7), START_US, &allowance).unwrap());
+    let ids = |time_us| lake.ids_of_hour(time_us, &allowance).unwrap();
+    assert!(ids(START_US).contains(&profile.id()));
+    assert!(ids(START_US - 3_600_000_000).is_empty());
     let mut one = all().of("cpu").unwrap();
     one.profile_id = Some(profile.id());
     let flame = lake.flame(&one, Gauge::Mean, &allowance).unwrap();

@@ -201,3 +201,24 @@ fn files_say_who_wrote_them() {
     }
     assert_eq!(paths.len(), 3);
 }
+
+#[test]
+fn one_by_one_is_the_same_as_at_once() {
+    let stack = sample(&[("main", "main.go", 1)], &[1, 10]);
+    let [first, second, other] = [("a", T), ("b", T + 2 * HOUR), ("c", T)]
+        .map(|(service, time)| cpu(service, time, vec![stack.clone()]).incoming());
+    let disks = [SimDisk::new(1), SimDisk::new(1)];
+    let [mut at_once, mut one_by_one] =
+        [0, 1].map(|disk: usize| writer(disks[disk].clone(), Path::new(ROOT)));
+    // What a call before took in and did not commit is no part of this one.
+    at_once.add(&other.profile, other.ingest_ns);
+    let written = at_once.write(7, 9, &[first.clone(), second.clone()]).unwrap();
+    [first, second].iter().for_each(|one| one_by_one.add(&one.profile, one.ingest_ns));
+    assert_eq!(one_by_one.commit(7, 9).unwrap(), written);
+    let paths = disks.each_ref().map(|disk| files(disk, Path::new(ROOT)));
+    assert_eq!((paths[0].len(), &paths[0]), (6, &paths[1]));
+    for path in &paths[0] {
+        let [one, other] = disks.each_ref().map(|disk| disk.read(path, 1 << 30).unwrap());
+        assert!(one == other, "{}", path.display());
+    }
+}
