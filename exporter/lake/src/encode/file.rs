@@ -143,11 +143,7 @@ impl Encoder {
     fn close(&mut self, chunk: Chunk, about: &About) -> Result<(Bytes, ColumnCloseResult)> {
         let page_bytes = chunk.pages.iter().map(|page| page.bytes.len()).sum::<usize>();
         let raw_bytes = chunk.dict.bytes() + page_bytes;
-        let compression = if raw_bytes < COMPRESS_BYTES_MIN {
-            Compression::UNCOMPRESSED
-        } else {
-            Compression::ZSTD(ZstdLevel::try_new(LEVEL)?)
-        };
+        let compression = compression(raw_bytes)?;
         let stats = about.stats(&chunk);
         let compressor = if about.dense { &mut self.dense } else { &mut self.fast };
         let mut squeeze = |page: &[u8]| match compression {
@@ -212,6 +208,14 @@ impl Encoder {
             offset_index: Some(index.build()),
         };
         Ok((sink.into_inner()?.into(), close))
+    }
+}
+
+/// How a chunk of so many bytes is compressed: a small one costs more with a frame around it.
+fn compression(raw_bytes: usize) -> Result<Compression> {
+    match raw_bytes < COMPRESS_BYTES_MIN {
+        true => Ok(Compression::UNCOMPRESSED),
+        false => Ok(Compression::ZSTD(ZstdLevel::try_new(LEVEL)?)),
     }
 }
 
