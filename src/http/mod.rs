@@ -10,7 +10,7 @@ use anyhow::Context;
 use axum::{Router, extract::DefaultBodyLimit, middleware};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower_http::compression::CompressionLayer;
+use tower_http::{CompressionLevel, compression::CompressionLayer};
 
 pub use guard::AllowedHosts;
 pub use ops::{Check, Ops};
@@ -42,7 +42,8 @@ impl Server {
         let router = pages
             .merge(ops::router(ops))
             .layer(middleware::map_response(guard::harden))
-            .layer(CompressionLayer::new())
+            // A flame graph shrinks to a third at once; a better ratio would take most of the time.
+            .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
         Ok(Self { listener, router })
     }

@@ -88,7 +88,8 @@ def running(config, data):
     """A `profpipe run` with this config, and the port of its pages."""
     path = data.parent / "config.yaml"
     path.write_text(config)
-    command = [PROFPIPE, "run", "-c", path, "-d", data, "-p", "0", "-l", "error"]
+    command = [PROFPIPE, "run", "--config", path, "--data-dir", data, "--web-port", "0",
+               "--log-level", "error"]
     process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True)
     try:
         line = process.stdout.readline()

@@ -99,6 +99,14 @@ impl Trie {
 
     /// The child of a node by name, made when it is new.
     pub fn child(&mut self, parent: u32, name: &str) -> u32 {
+        // A node's first child mostly came right after it, and needs no hash to be found.
+        let first = parent + 1;
+        if let Some(node) = self.nodes.get(first as usize)
+            && node.parent == parent
+            && self.names.get(node.name) == name
+        {
+            return first;
+        }
         let hash = hash32(name, self.seed ^ u64::from(parent));
         let same = |id: u32| {
             let n = self.nodes[id as usize];
