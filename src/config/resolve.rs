@@ -248,6 +248,10 @@ impl Graph<'_> {
                 exporter::Config::Debug(_) => {}
             }
         }
+        if flags != (None, None) {
+            let message = "there is no exporter `ui`, so --web-host and --web-port do nothing";
+            self.warnings.push(self.root.problem(Path::default(), message));
+        }
     }
 
     /// Every id in a pipeline must be there, once; what no pipeline names is odd.
