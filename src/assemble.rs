@@ -11,13 +11,13 @@ use pipeline::{
     spool::{Spool, SpoolConfig},
     storage::Disk,
 };
-use tokio::task::JoinSet;
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{PipelineSpec, Resolved, UiSpec},
     data_dir::DataDir,
-    http::{AllowedHosts, Check, Ops, Server},
+    http::{self, AllowedHosts, Check, Ops, Server},
     metrics::Metrics,
     self_profile,
 };
@@ -37,6 +37,14 @@ impl Process {
     /// Starts what the config asks for. Ports are taken before anything runs, so that one that is
     /// in use leaves nothing behind.
     pub async fn start(resolved: &Resolved, data_dir: &DataDir) -> anyhow::Result<Self> {
+        let mut listeners = Vec::new();
+        for spec in &resolved.ui {
+            listeners.push(http::listen(&spec.config.endpoint).await?);
+        }
+        let own = match &resolved.self_telemetry {
+            Some(own) => Some(self_profile::bind(own.listen).await?),
+            None => None,
+        };
         let metrics = Metrics::new()?;
         let context = receiver::Context::default();
         metrics.observe_scrapes(&context.scrapes);
@@ -47,14 +55,10 @@ impl Process {
         let checks: Arc<[Check]> =
             prepared.iter().map(|(_, spool)| spool_check(Arc::clone(spool))).collect();
         let ops = Ops { metrics: metrics.clone(), checks };
-        let own = match &resolved.self_telemetry {
-            Some(own) => Some(self_profile::bind(own.listen).await?),
-            None => None,
-        };
         let mut lakes = BTreeMap::new();
         let (mut servers, mut urls) = (Vec::new(), Vec::new());
-        for spec in &resolved.ui {
-            let server = pages(spec, &mut lakes, &context, ops.clone()).await?;
+        for (spec, listener) in resolved.ui.iter().zip(listeners) {
+            let server = pages(spec, listener, &mut lakes, &context, ops.clone());
             urls.push(format!("http://{}", server.address()?));
             servers.push(server);
         }
@@ -168,12 +172,13 @@ fn spool_config(spec: &PipelineSpec) -> SpoolConfig {
     }
 }
 
-async fn pages(
+fn pages(
     spec: &UiSpec,
+    listener: TcpListener,
     lakes: &mut BTreeMap<PathBuf, Arc<Lake>>,
     context: &receiver::Context,
     ops: Ops,
-) -> anyhow::Result<Server> {
+) -> Server {
     let lake = lakes
         .entry(spec.lake_path.clone())
         .or_insert_with(|| Arc::new(Lake::open(&spec.lake_path)));
@@ -182,7 +187,7 @@ async fn pages(
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     let hosts = AllowedHosts::new(&spec.config.allowed_hosts, !loopback);
     let router = Ui::new(Arc::clone(lake), context.board.clone()).router();
-    Server::bind(&spec.config.endpoint, router, ops, hosts).await
+    Server::new(listener, router, ops, hosts)
 }
 
 fn spool_check(spool: Arc<Spool>) -> Check {

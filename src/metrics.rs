@@ -54,6 +54,7 @@ impl Metrics {
             .with_registry(registry.clone())
             .with_namespace("profpipe")
             .without_target_info()
+            .scope_info_enabled(false)
             .build()
             .context("build the metrics reader")?;
         let provider = SdkMeterProvider::builder().with_reader(reader).build();

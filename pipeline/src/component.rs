@@ -72,7 +72,7 @@ pub struct Batching {
     pub bytes_max: usize,
     /// Time from the first profile of a push; zero sends what there is.
     pub wait: Duration,
-    /// The same for the first push after start, so that a new user soon sees data.
+    /// The same for the first 20 seconds after the start, so that a new user soon sees data.
     pub first_wait: Duration,
 }
 

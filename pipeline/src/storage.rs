@@ -116,14 +116,18 @@ pub fn create_dir_all(disk: &dyn Storage, dir: &Path) -> io::Result<()> {
         Some(parent) if parent.as_os_str().is_empty() => Some(PathBuf::from(".")),
         parent => parent.map(Path::to_path_buf),
     };
-    let mut missing = vec![dir.to_path_buf()];
-    while let Some(next) = missing.last() {
-        match disk.create_dir(next) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                missing.push(parent_of(next).ok_or(error)?);
-            }
+    let mut missing = Vec::new();
+    for above in dir.ancestors() {
+        match disk.create_dir(above) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => missing.push(above),
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => drop(missing.pop()),
+            _ => break,
+        }
+    }
+    for below in missing.into_iter().rev() {
+        match disk.create_dir(below) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {} // By somebody else.
+            made => made?,
         }
     }
     for above in dir.ancestors().filter_map(parent_of) {

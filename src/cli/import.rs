@@ -31,13 +31,13 @@ pub struct Args {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Service that was profiled
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", value_parser = name)]
     service: String,
     /// A resource attribute, as zone=a
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair)]
     labels: Vec<(String, String)>,
     /// What was profiled: cpu, heap, mutex, … ; else by the content
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = profile_name)]
     profile: Option<String>,
     #[command(flatten)]
     lake: LakeArgs,
@@ -47,6 +47,34 @@ fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write it as key=value".to_owned()),
+    }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("must not be empty".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// A type is written `profile:sample_type`, so the name of a profile has no colon.
+fn profile_name(text: &str) -> Result<String, String> {
+    match text.contains(':') {
+        true => Err("must not contain `:`".to_owned()),
+        false => name(text),
+    }
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    format!("{noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A word as a shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }
 
@@ -99,7 +127,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
     import.report(&root)?;
     match import.tally.refused {
         0 => Ok(()),
-        refused => Err(Failure::Failed(anyhow::anyhow!("{refused} files were refused"))),
+        refused => {
+            let files = plural(refused, "file");
+            Err(Failure::Failed(anyhow::anyhow!("{refused} {files} refused")))
+        }
     }
 }
 
@@ -187,7 +218,7 @@ impl Import {
     fn report(&self, root: &Path) -> io::Result<()> {
         let Tally { imported, known, refused, first_ns, names } = &self.tally;
         let mut out = io::stdout().lock();
-        write!(out, "{imported} profiles imported")?;
+        write!(out, "{imported} {} imported", plural(*imported, "profile"))?;
         if *known > 0 {
             write!(out, ", {known} were there already")?;
         }
@@ -198,7 +229,8 @@ impl Import {
         let (Some(first_ns), Some(name)) = (first_ns, names.first()) else { return Ok(()) };
         let from = jiff::Timestamp::from_second(first_ns.div_euclid(1_000_000_000));
         let from = from.map_or_else(|_| "0".to_owned(), |from| from.to_string());
-        let (lake, service) = (root.display(), &self.args.service);
+        let (lake, service) = (quoted(&root.to_string_lossy()), quoted(&self.args.service));
+        let name = quoted(name);
         writeln!(out, "profpipe top --lake {lake} --service {service} --type {name} --from {from}")
     }
 }

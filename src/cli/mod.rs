@@ -72,8 +72,11 @@ impl Failure {
     /// Whether nobody reads what is written any more, as after `| head`.
     fn is_broken_pipe(&self) -> bool {
         let Self::Failed(error) = self else { return false };
-        let io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
-        io.is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe)
+        let kind = |cause: &(dyn std::error::Error + 'static)| {
+            let json = || cause.downcast_ref::<serde_json::Error>()?.io_error_kind();
+            cause.downcast_ref::<io::Error>().map(io::Error::kind).or_else(json)
+        };
+        error.chain().any(|cause| kind(cause) == Some(io::ErrorKind::BrokenPipe))
     }
 }
 

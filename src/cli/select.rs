@@ -51,28 +51,35 @@ impl LakeArgs {
 #[derive(Args, Clone, Debug)]
 pub struct SelectArgs {
     /// Service
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", conflicts_with = "files")]
     pub service: Option<String>,
     /// Type, as `cpu:cpu` or `heap:inuse_space`; half of it where that is unambiguous
     #[arg(short = 't', long = "type", value_name = "TYPE")]
     pub kind: Option<String>,
     /// The last while, such as 15m, 1h or 7d
-    #[arg(long, value_name = "DURATION", default_value = "1h")]
+    #[arg(long, value_name = "DURATION", default_value = "1h", conflicts_with = "files")]
     pub since: String,
     /// Leave out the last while
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", conflicts_with = "files")]
     pub until: Option<String>,
     /// Start: RFC 3339, Unix seconds, or now-2h
-    #[arg(long, value_name = "TIME", conflicts_with_all = ["since", "until"])]
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["since", "until", "files"])]
     pub from: Option<String>,
     /// End, not included
-    #[arg(long, value_name = "TIME", conflicts_with_all = ["since", "until"])]
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["since", "until", "files"])]
     pub to: Option<String>,
     /// Everything that is there
-    #[arg(long, conflicts_with_all = ["since", "until", "from", "to"])]
+    #[arg(long, conflicts_with_all = ["since", "until", "from", "to", "files"])]
     pub all: bool,
     /// Label matchers, as 'pod=~"a.*", zone!="b"'
-    #[arg(short, long, value_name = "MATCHERS", default_value = "", hide_default_value = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "MATCHERS",
+        default_value = "",
+        hide_default_value = true,
+        conflicts_with = "files"
+    )]
     pub labels: String,
 }
 
@@ -131,7 +138,9 @@ impl SelectArgs {
         let until_us = self.until.as_deref().map_or(Ok(0), before)?;
         let range = time::TimeRange { from_us, to_us: at(&self.to, now_us - until_us)? };
         match range.is_empty() {
-            true => Err(usage(anyhow::anyhow!("the range ends before it starts"))),
+            true => Err(usage(anyhow::anyhow!(
+                "the range ends before it starts: it begins with --since, 1h unless said"
+            ))),
             false => Ok(range),
         }
     }

@@ -63,7 +63,7 @@ pub struct TopArgs {
     #[arg(long, value_enum, default_value_t)]
     format: TableFormat,
     /// What is shown of a gauge
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, conflicts_with = "files")]
     gauge: GaugeArg,
 }
 
@@ -90,7 +90,7 @@ pub struct FlameArgs {
     #[arg(long, default_value_t = 1200, value_parser = clap::value_parser!(u32).range(100..=16384))]
     width: u32,
     /// What is shown of a gauge
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, conflicts_with = "files")]
     gauge: GaugeArg,
 }
 
@@ -111,7 +111,7 @@ pub struct MergeArgs {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// What is shown of a gauge
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, conflicts_with = "files")]
     gauge: GaugeArg,
 }
 

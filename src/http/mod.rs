@@ -26,18 +26,16 @@ pub struct Server {
     router: Router,
 }
 
+/// Takes the port of a server.
+pub async fn listen(endpoint: &str) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(endpoint).await;
+    bound.with_context(|| format!("listen on {endpoint} for the web app"))
+}
+
 impl Server {
-    /// Takes the port. `pages` are guarded by the Host check, which `ops` are not: probes and
-    /// scrapers use addresses that nobody can list.
-    pub async fn bind(
-        endpoint: &str,
-        pages: Router,
-        ops: Ops,
-        hosts: AllowedHosts,
-    ) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(endpoint)
-            .await
-            .with_context(|| format!("listen on {endpoint} for the web app"))?;
+    /// Serves `pages` behind the Host check, which `ops` are not: probes and scrapers use addresses
+    /// that nobody can list.
+    pub fn new(listener: TcpListener, pages: Router, ops: Ops, hosts: AllowedHosts) -> Self {
         let pages = pages.layer(middleware::from_fn_with_state(hosts, guard::check_host));
         let router = pages
             .merge(ops::router(ops))
@@ -45,7 +43,7 @@ impl Server {
             // A flame graph shrinks to a third at once; a better ratio would take most of the time.
             .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
-        Ok(Self { listener, router })
+        Self { listener, router }
     }
 
     /// Where it listens.

@@ -18,7 +18,7 @@ pub struct Config {
     /// Time from the first profile of a file to its commit.
     #[serde(with = "quantity::duration")]
     pub flush_interval: Duration,
-    /// The same for the first file after start, so that a new user soon sees data.
+    /// The same for the first 20 seconds after start, so that a new user soon sees data.
     #[serde(with = "quantity::duration")]
     pub first_flush: Duration,
     /// What is kept.

@@ -2,9 +2,10 @@
 
 use axum::{
     Router,
-    extract::Request,
+    extract::Path,
     http::{HeaderMap, StatusCode, header},
     response::{Html, IntoResponse, Response},
+    routing::get,
 };
 use rust_embed::RustEmbed;
 
@@ -18,30 +19,30 @@ struct Dist;
 const MISSING: &str = "<!doctype html><title>profpipe</title><p>The web app is not in this build: \
                        run <code>make ui</code> and build again. The API is there.";
 
-/// The app: its files under `/assets`, and its page at every other path, because paths are its own.
+/// Paths of the app's own pages; the last is the one of rancher-profiling.
+const PAGES: [&str; 4] = ["/", "/explore", "/targets", "/ui/dashboard"];
+
+/// The app: its page at the paths that it knows, and the files that it names.
 pub fn router() -> Router {
-    Router::new().fallback(file)
+    let pages = PAGES.into_iter().fold(Router::new(), |router, path| {
+        router.route(path, get(async |headers: HeaderMap| page(&headers)))
+    });
+    pages.route("/{*file}", get(file))
 }
 
-async fn file(request: Request) -> Response {
-    let path = request.uri().path().trim_start_matches('/');
-    match Dist::get(path).filter(|_| !path.is_empty() && path != "index.html") {
-        Some(file) => {
-            let age = match path.starts_with("assets/") {
-                true => "public, max-age=31536000, immutable", // Their names change with them.
-                false => "no-cache",
-            };
-            let headers = [
-                (header::CONTENT_TYPE, file.metadata.mimetype().to_owned()),
-                (header::CACHE_CONTROL, age.to_owned()),
-            ];
-            (headers, file.data).into_response()
-        }
-        None if path.starts_with("assets/") || path.starts_with("api/") => {
-            (StatusCode::NOT_FOUND, "no such file\n").into_response()
-        }
-        None => page(request.headers()),
-    }
+async fn file(Path(path): Path<String>) -> Response {
+    let Some(file) = Dist::get(&path).filter(|_| path != "index.html") else {
+        return (StatusCode::NOT_FOUND, "there is no such page\n").into_response();
+    };
+    let age = match path.starts_with("assets/") {
+        true => "public, max-age=31536000, immutable", // Their names change with them.
+        false => "no-cache",
+    };
+    let headers = [
+        (header::CONTENT_TYPE, file.metadata.mimetype().to_owned()),
+        (header::CACHE_CONTROL, age.to_owned()),
+    ];
+    (headers, file.data).into_response()
 }
 
 fn page(headers: &HeaderMap) -> Response {

@@ -23,6 +23,9 @@ use crate::{
 /// How often outcomes are made durable where nothing else does it.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long after the start a shorter wait holds, so that a new user soon sees all profiles.
+const YOUNG: Duration = Duration::from_secs(20);
+
 /// The loop of one exporter.
 pub struct Worker {
     sink: Sink,
@@ -33,7 +36,7 @@ pub struct Worker {
     limits: Limits,
     stats: Arc<ExporterStats>,
     saved: Instant,
-    pushed: bool,
+    started: Instant,
 }
 
 /// How a push ended.
@@ -49,8 +52,8 @@ impl Worker {
     /// A worker that reads where its exporter stopped.
     pub fn new(sink: Sink, spool: Arc<Spool>, limits: Limits, stats: Arc<ExporterStats>) -> Self {
         let head = spool.watch_head();
-        let saved = Instant::now();
-        Self { sink, spool, reader: None, head, limits, stats, saved, pushed: false }
+        let now = Instant::now();
+        Self { sink, spool, reader: None, head, limits, stats, saved: now, started: now }
     }
 
     /// Runs until `drained`, then pushes what there is once more and ends. Where the spool fails,
@@ -113,7 +116,8 @@ impl Worker {
             }
             let full = records.len() >= profiles_max || bytes >= bytes_max;
             if !records.is_empty() && deadline.is_none() {
-                let wait = if self.pushed { wait } else { first_wait };
+                let young = self.started.elapsed() < YOUNG;
+                let wait = if young { first_wait } else { wait };
                 deadline = Some(Instant::now() + wait);
             }
             let due = deadline.is_some_and(|deadline| deadline <= Instant::now());
@@ -154,7 +158,6 @@ impl Worker {
             Pushed::Expired => Outcome::Dropped(DropReason::Expired),
             Pushed::Stopped => return Ok(ControlFlow::Break(())),
         };
-        self.pushed = true;
         self.with_reader(move |reader| reader.done(range, outcome)).await?;
         self.save_now_and_then().await?;
         Ok(ControlFlow::Continue(()))

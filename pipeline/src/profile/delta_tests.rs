@@ -61,6 +61,9 @@ fn the_first_snapshot_is_a_baseline_and_the_next_a_delta() {
     assert_eq!((gauges.meta.time_ns, gauges.meta.duration_ns), (160, 0));
     assert!(deltas.meta.sample_types.iter().all(|t| t.temporality == Temporality::Delta));
     assert_ne!(gauges.id(), deltas.id());
+    for part in [gauges, deltas] {
+        assert_eq!(part.text(part.meta.default_type), "inuse_space", "as of the whole");
+    }
     assert!(!second.restarted);
 }
 

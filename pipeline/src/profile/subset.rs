@@ -145,6 +145,9 @@ impl<'p> Part<'p> {
             let (kind, unit) = (self.string(kind)?, self.string(unit)?);
             meta.sample_types.push(SampleType { kind, unit, temporality });
         }
+        // What is shown first of the whole is said, because the last column may be another here.
+        let default = old.sample_types.get(self.profile.default_type());
+        let default = default.map_or(0, |sample_type| sample_type.kind);
         for comment in &old.comments {
             let comment = self.string(*comment)?;
             meta.comments.push(comment);
@@ -152,13 +155,13 @@ impl<'p> Part<'p> {
         for index in [
             &mut meta.period_type.0,
             &mut meta.period_type.1,
-            &mut meta.default_type,
             &mut meta.drop_frames,
             &mut meta.keep_frames,
             &mut meta.doc_url,
         ] {
             *index = self.string(*index)?;
         }
+        meta.default_type = self.string(default)?;
         if !self.mappings.is_empty() {
             self.mapping(0)?; // It names the build also where no row is left.
         }

@@ -67,7 +67,7 @@ const COMMENTS_MAX: usize = 100;
 
 impl Lake {
     /// The profiles of a selection as one, with all types of the profile that the selection's type
-    /// belongs to.
+    /// belongs to; that type is its default.
     pub fn merge(
         &self,
         selection: &Selection,
@@ -75,7 +75,8 @@ impl Lake {
         allowance: &Allowance,
     ) -> Result<(Profile, Notes), Error> {
         let ask = Ask::new(self, allowance);
-        let profile = catalog::choose(&ask, selection)?.kind.profile;
+        let chosen = catalog::choose(&ask, selection)?.kind;
+        let profile = chosen.profile;
         let of_profile = catalog::filter(selection, true).with("profile", vec![profile.clone()]);
         let types = catalog::types(&ask, &of_profile)?;
         let questions = questions(&ask, selection, &profile, &types)?;
@@ -93,7 +94,7 @@ impl Lake {
         }
         table.retain(|_, values| values.iter().any(|value| *value != 0));
         let mut head = head(&ask, &of_profile)?;
-        head.default_type = crate::selection::default_of(&profile, &types);
+        head.default_type = chosen.sample_type;
         head.name = profile;
         let kinds = || questions.iter().map(|question| &question.chosen.kind);
         head.types = kinds().map(|k| (k.sample_type.clone(), k.unit.clone())).collect();

@@ -247,7 +247,9 @@ impl Batch {
         let comments = comments.join("\n");
         let cut = comments.floor_char_boundary(COMMENTS_BYTES_MAX);
         let source = [meta.origin.receiver.as_str(), meta.origin.peer.as_str()].join(" ");
-        let default_type = meta.sample_types.get(profile.default_type()).map_or(0, |t| t.kind);
+        // What the profile says stands also where this part of it lacks the type.
+        let last = meta.sample_types.last().map_or(0, |t| t.kind);
+        let default_type = if meta.default_type == 0 { last } else { meta.default_type };
         let units = self.label_units(profile);
         Window {
             id: profile.id().0,

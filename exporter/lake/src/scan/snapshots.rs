@@ -170,34 +170,65 @@ impl Snapshots {
 
     /// Everything by step and instance. `step_us` is above 0.
     pub fn sheet(&self, from_us: i64, step_us: i64) -> Sheet {
-        let tick_us = match self.interval_us() {
-            0 => step_us,
-            interval => interval.min(step_us),
-        };
         let step_of = |time_us: i64| time_us.saturating_sub(from_us).div_euclid(step_us);
         let mut seen = HashSet::new();
         let mut cells: BTreeMap<(i64, u32), (i64, i64)> = BTreeMap::new();
-        let mut ticks: HashMap<i64, HashSet<i64>> = HashMap::new();
         for s in &self.list {
             // Two profiles of one instance at one time are parts of one snapshot.
             if seen.insert((s.instance, s.time_us)) {
-                let step = step_of(s.time_us);
-                let cell = cells.entry((step, s.instance)).or_default();
+                let cell = cells.entry((step_of(s.time_us), s.instance)).or_default();
                 *cell = (cell.0 + 1, cell.1.saturating_add(s.duration_ns.max(0)));
-                let in_step = s.time_us.saturating_sub(from_us).rem_euclid(step_us);
-                ticks.entry(step).or_default().insert(in_step / tick_us);
             }
         }
+        let lives = self.lives();
         let cells: Vec<Cell> = cells
             .into_iter()
             .map(|((step, instance), (times, duration_ns))| {
-                let covered = ticks.get(&step).map_or(1, |ticks| ticks.len() as i64);
-                let presence = (times as f64 / covered as f64).min(1.0);
+                let start_us = from_us.saturating_add(step.saturating_mul(step_us));
+                let presence = lives.presence(instance, times, start_us, step_us);
                 Cell { step, instance, times, duration_ns, presence }
             })
             .collect();
         let index = cells.iter().enumerate().map(|(i, c)| ((c.step, c.instance), i as u32));
         Sheet { from_us, step_us, index: index.collect(), cells }
+    }
+
+    fn lives(&self) -> Lives {
+        let mut spans: HashMap<u32, (i64, i64)> = HashMap::new();
+        for s in &self.list {
+            let span = spans.entry(s.instance).or_insert((s.time_us, s.time_us));
+            *span = (span.0.min(s.time_us), span.1.max(s.time_us));
+        }
+        let first_us = spans.values().map(|span| span.0).min().unwrap_or(0);
+        let last_us = spans.values().map(|span| span.1).max().unwrap_or(0);
+        Lives { spans, first_us, last_us, interval_us: self.interval_us() }
+    }
+}
+
+/// From when to when instances were seen, and how often.
+struct Lives {
+    spans: HashMap<u32, (i64, i64)>,
+    first_us: i64,
+    last_us: i64,
+    interval_us: i64,
+}
+
+impl Lives {
+    /// The part of a step in which an instance was there. It is the whole step, whatever snapshots
+    /// were missed, but where the instance came or went in it: in a rollout, old and new instances
+    /// share the step. Who comes within an interval of the first snapshot of all was there before,
+    /// and who is seen within one of the last is there still.
+    fn presence(&self, instance: u32, times: i64, start_us: i64, step_us: i64) -> f64 {
+        let Some(&(first_us, last_us)) = self.spans.get(&instance) else { return 1.0 };
+        let holds = |time_us: i64| (0..step_us).contains(&time_us.saturating_sub(start_us));
+        let came = holds(first_us) && first_us - self.first_us >= self.interval_us;
+        let went = holds(last_us) && self.last_us - last_us >= self.interval_us;
+        if self.interval_us == 0 || !(came || went) {
+            return 1.0;
+        }
+        let end_us = start_us.saturating_add(step_us).min(self.last_us + self.interval_us);
+        let covered_us = end_us - start_us.max(self.first_us);
+        (times as f64 * self.interval_us as f64 / covered_us.max(1) as f64).min(1.0)
     }
 }
 

@@ -90,6 +90,27 @@ fn a_rollout_shows_no_bump() {
     }
 }
 
+/// Scrapes are spread over the interval, so instances are hardly ever in phase.
+#[test]
+fn instances_out_of_phase_count_in_full() {
+    let mut rows = vec![];
+    for tick in 0..120 {
+        let at = START_US + tick * 10 * SECOND;
+        rows.extend([heap("a", at, 100), heap("b", at + 5 * SECOND, 100)]);
+    }
+    let (_root, lake) = lake(&rows, &rows);
+    for gauge in [Gauge::Mean, Gauge::Last, Gauge::Max] {
+        assert_eq!(total(&lake, gauge), 200, "{gauge:?}");
+    }
+    for step in [10, 15, 20, 25, 30, 60] {
+        let step_us = Some(step * SECOND);
+        let answer = series(&lake, SeriesOptions { step_us, ..SeriesOptions::default() });
+        for value in answer.lines[0].values.iter().flatten() {
+            assert!((value - 200.0).abs() < 1e-6, "{value} in steps of {step} s");
+        }
+    }
+}
+
 #[test]
 fn a_stack_that_a_snapshot_lacks_counts_zero() {
     let all: Vec<Row> =

@@ -127,22 +127,30 @@ fn steps(
     let interval = interval(snapshots);
     let step = interval.max((last + 1 - first + 59) / 60).max(1);
     let first = if gauge == Gauge::Last { last + 1 - step } else { *first };
-    let tick = if interval == 0 { step } else { interval.min(step) };
-    let of = |time: i64| ((time - first).div_euclid(step), (time - first).rem_euclid(step) / tick);
+    let of = |time: i64| (time - first).div_euclid(step);
+    let (begin, end) = (*all.first().unwrap(), *last);
     let mut out = BTreeMap::new();
-    let steps: BTreeSet<i64> = all.iter().map(|time| of(*time).0).collect();
-    for step in steps {
-        let ticks: BTreeSet<i64> =
-            all.iter().filter(|t| of(**t).0 == step).map(|t| of(*t).1).collect();
-        let stacks: &mut Stacks = out.entry(step).or_default();
+    let steps: BTreeSet<i64> = all.iter().map(|time| of(*time)).collect();
+    for number in steps {
+        let stacks: &mut Stacks = out.entry(number).or_default();
         for (instance_name, times) in snapshots {
-            let n = times.iter().filter(|time| of(**time).0 == step).count();
+            let n = times.iter().filter(|time| of(**time) == number).count();
             if n == 0 {
                 continue;
             }
+            // An instance that came or went counts for the time between its snapshots here.
+            let (born, died) = (*times.first().unwrap(), *times.last().unwrap());
+            let changed = of(born) == number && born >= begin + interval
+                || of(died) == number && died <= end - interval;
+            let data = (first + (number + 1) * step).min(end + interval)
+                - (first + number * step).max(begin);
+            let share = match changed && interval > 0 {
+                true => (n as f64 * interval as f64 / data.max(1) as f64).min(1.0),
+                false => 1.0,
+            };
             for (row, value) in rows {
-                if instance(row) == *instance_name && of(int(row, "time")).0 == step {
-                    let level = *value as f64 / n.max(ticks.len()) as f64;
+                if instance(row) == *instance_name && of(int(row, "time")) == number {
+                    let level = *value as f64 / n as f64 * share;
                     *stacks.entry(text(row, "stack").to_owned()).or_default() += level;
                 }
             }
