@@ -189,6 +189,7 @@ impl Metrics {
 type Scraped = fn(&ScrapeCounts) -> u64;
 
 const SCRAPES: &[(&str, &str, &str, Scraped)] = &[
+    ("scrape_attempts", "Scrapes that were started", "", |c| c.attempts),
     ("scrape_body", "Bytes of bodies as they came over the wire", "By", |c| c.body_bytes),
     ("scrape_skipped_ticks", "Ticks at which a scrape was still under way", "", |c| {
         c.skipped_ticks

@@ -9,7 +9,10 @@ use axum::{
     extract::{FromRequestParts, Query},
     http::request::Parts,
 };
-use lake::{Gauge, Selection, TypeSpec, matcher, time};
+use lake::{
+    Gauge, Selection, TypeSpec, matcher,
+    time::{self, TimeRange},
+};
 use pipeline::picture::{Filter, FlameOptions, WIDTH_MAX, parse_path, pattern};
 
 use super::error::ApiError;
@@ -67,36 +70,47 @@ impl Params {
 
     /// What the question is about.
     pub fn selection(&self) -> Result<Selection, ApiError> {
-        self.selection_of(["from", "to", "l"], FROM)
+        let range = self.range(["from", "to"], FROM, "now")?;
+        self.selection_in(range, "l")
     }
 
-    /// What it is compared to; times and labels are its own, the rest is shared.
+    /// What it is compared to: without times of its own the range of the same length before. Labels
+    /// may be its own, the rest is shared.
     pub fn base(&self) -> Result<Selection, ApiError> {
-        self.selection_of(["base_from", "base_to", "base_l"], "now-2h")
+        let TimeRange { from_us, to_us } = self.range(["from", "to"], FROM, "now")?;
+        let range = match (self.get("base_from"), self.get("base_to")) {
+            (None, None) => TimeRange { from_us: 2 * from_us - to_us, to_us: from_us },
+            _ => self.range(["base_from", "base_to"], "now-2h", "now-1h")?,
+        };
+        self.selection_in(range, if self.get("base_l").is_some() { "base_l" } else { "l" })
     }
 
-    fn selection_of(
+    fn range(
         &self,
-        [from_name, to_name, l_name]: [&'static str; 3],
+        [from_name, to_name]: [&'static str; 2],
         from: &str,
-    ) -> Result<Selection, ApiError> {
+        to: &str,
+    ) -> Result<TimeRange, ApiError> {
         let now = now_us();
         let at = |name: &'static str, default: &str| {
             time::parse_time(self.get(name).unwrap_or(default), now)
                 .map_err(|error| ApiError::bad(name, error.to_string()))
         };
-        let (from_us, to_us) = (at(from_name, from)?, at(to_name, "now")?);
+        let (from_us, to_us) = (at(from_name, from)?, at(to_name, to)?);
         if from_us >= to_us {
             return Err(ApiError::bad(from_name, format!("must be before `{to_name}`")));
         }
         if to_us.saturating_sub(from_us) > RANGE_US_MAX {
             return Err(ApiError::bad(from_name, "the range is longer than 400 days"));
         }
-        let mut selection = Selection::new(time::TimeRange { from_us, to_us });
+        Ok(TimeRange { from_us, to_us })
+    }
+
+    fn selection_in(&self, range: TimeRange, l_name: &'static str) -> Result<Selection, ApiError> {
+        let mut selection = Selection::new(range);
         selection.service = self.get("service").map(str::to_owned);
         selection.spec = self.get("type").map(TypeSpec::parse).transpose()?;
-        let labels = self.get(l_name).or_else(|| self.get("l")).unwrap_or_default();
-        selection.matchers = matcher::parse_matchers(labels)
+        selection.matchers = matcher::parse_matchers(self.get(l_name).unwrap_or_default())
             .map_err(|error| ApiError::bad(l_name, error.to_string()))?;
         Ok(selection)
     }
