@@ -88,6 +88,10 @@ async fn exit_codes_tell_what_was_wrong() {
         (vec!["top", "--lake", &lost], 2, format!("no lake at {lost}")),
         (vec!["top", "--from", "tomorrow-ish"], 2, "tomorrow-ish".into()),
         (vec!["top", &lost], 1, lost.clone()),
+        (vec!["top", &lost, "--service", "a"], 2, "cannot be used with".into()),
+        (vec!["import", "-s", "a", "--lake", "/proc/lake", &typo], 1, "/proc/lake".into()),
+        (vec!["import", "-s", "", &typo], 2, "must not be empty".into()),
+        (vec!["import", "-s", "a", "--profile", "a:b", &typo], 2, "must not contain".into()),
         (vec!["--version"], 0, String::new()),
         (vec!["run", "--help"], 0, String::new()),
     ] {
@@ -114,4 +118,7 @@ async fn a_port_that_is_taken_is_named_and_leaves_nothing_behind() {
     let (code, stdout, stderr) = output(&mut command).await;
     assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
     assert!(stderr.contains(&port) && stderr.contains("in use"), "{stderr}");
+    let left = fs::read_dir(dir.path().join("data")).unwrap().map(|entry| entry.unwrap());
+    let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
+    assert_eq!(left, ["lock"], "neither spool nor lake");
 }

@@ -7,7 +7,7 @@ mod config;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, routing::any};
 use lake::Lake;
 use pipeline::target::TargetBoard;
 use tokio::sync::Semaphore;
@@ -38,6 +38,7 @@ impl Ui {
 
     /// Pages at `/`, the API at `/api/v1`.
     pub fn router(self) -> Router {
-        Router::new().nest("/api/v1", api::router(self)).merge(assets::router())
+        let api = Router::new().route("/api/{*path}", any(api::nothing));
+        api.nest("/api/v1", api::router(self)).merge(assets::router())
     }
 }

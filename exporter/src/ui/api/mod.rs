@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, http::Uri, routing::get};
+use axum::{Router, extract::OriginalUri, routing::get};
 use lake::{Allowance, Lake};
 
 use self::error::ApiError;
@@ -39,8 +39,13 @@ pub fn router(ui: Ui) -> Router {
         .route("/top", get(pictures::top))
         .route("/diff", get(pictures::diff))
         .route("/pprof", get(download::pprof))
-        .fallback(async |uri: Uri| ApiError::NotFound(format!("there is no {}", uri.path())))
+        .fallback(nothing)
         .with_state(ui)
+}
+
+/// The answer at a path where nothing is.
+pub async fn nothing(uri: OriginalUri) -> ApiError {
+    ApiError::NotFound(format!("there is no {}", uri.path()))
 }
 
 impl Ui {
