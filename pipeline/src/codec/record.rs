@@ -275,6 +275,24 @@ mod tests {
         }
     }
 
+    /// A record as version 1 wrote it. The file stays as it is when versions follow;
+    /// `UPDATE_FIXTURES=1` writes it where it is missing.
+    #[test]
+    fn records_of_version_1_are_read() {
+        let path = "../tests/fixtures/record-v1.bin";
+        let numbers: Vec<u32> = (1..150_u32).map(|n| n.wrapping_mul(2_654_435_761)).collect();
+        let mut profile = samples::profile(&numbers, 2);
+        profile.meta.name = "cpu".into();
+        profile.meta.resource = [("service.name", "shop")].into_iter().collect();
+        profile.meta.content_hash = 1;
+        if std::env::var_os("UPDATE_FIXTURES").is_some() && std::fs::metadata(path).is_err() {
+            std::fs::write(path, encode(&profile)).unwrap();
+        }
+        let record = std::fs::read(path).unwrap();
+        assert_eq!(record[0], 1);
+        assert_eq!(decode(&record, &Limits::default()), Ok(profile));
+    }
+
     #[test]
     fn a_newer_version_is_refused_by_name() {
         let refused = decode(&[9, 0, 0], &Limits::default()).unwrap_err();

@@ -235,6 +235,22 @@ mod tests {
         (payloads, bytes)
     }
 
+    /// A segment as version 1 wrote it. The file stays as it is when versions follow;
+    /// `UPDATE_FIXTURES=1` writes it where it is missing.
+    #[test]
+    fn segments_of_version_1_are_read() {
+        let path = "../tests/fixtures/segment-v1.seg";
+        let (payloads, bytes) = sample();
+        if std::env::var_os("UPDATE_FIXTURES").is_some() && std::fs::metadata(path).is_err() {
+            std::fs::write(path, &bytes).unwrap();
+        }
+        let segment = Segment::decode(std::fs::read(path).unwrap().into()).unwrap();
+        for (seq, payload) in (41..).zip(payloads) {
+            let appended_unix_ms = 1_700_000_000_123;
+            assert_eq!(segment.record(seq), Some(Record { seq, appended_unix_ms, payload }));
+        }
+    }
+
     /// What opening the spool and then reading the segment sees.
     fn check(bytes: &[u8]) -> Result<Segment, Flaw> {
         let header = &bytes[..bytes.len().min(HEADER_BYTES)];
