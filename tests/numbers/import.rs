@@ -23,7 +23,7 @@ fn importing_twice_changes_nothing() {
     assert_eq!(top(&all), answer);
     // Another service is another profile, though the bytes are the same.
     let other = import(folder.path(), "other", &files[..1]).ok();
-    assert!(other.starts_with("1 profiles imported\n"), "{other}");
+    assert!(other.starts_with("1 profile imported\n"), "{other}");
     assert_eq!(top(&all), answer);
 }
 
