@@ -23,6 +23,7 @@ test: setup-test lint test-go test-web test-rust fuzz ## All tests, within 40 mi
 
 test-long: setup-test ## What takes longer: 1,000 kills, 36,000 crash cases, minutes of fuzzing
 	SPOOL_CRASH_CASES=12000 cargo test --locked -p pipeline --test spool_crash -- --nocapture
+	LAKE_CRASH_SEEDS=10000 cargo test --locked -p lake --lib crash
 	KILL_ROUNDS=1000 PROFPIPE_REQUIRE_TOOLS=1 cargo test --locked --test main kill -- --nocapture
 	$(MAKE) fuzz FUZZ_SECONDS=120
 

@@ -62,6 +62,11 @@ fn run(disk: &SimDisk, cursor: &mut usize) -> Result<(), crate::WriteError> {
     Ok(())
 }
 
+/// Histories to try, each of up to three crashes; more by `LAKE_CRASH_SEEDS`.
+fn seeds() -> u64 {
+    std::env::var("LAKE_CRASH_SEEDS").map_or(700, |seeds| seeds.parse().unwrap())
+}
+
 #[test]
 fn each_row_once_whatever_fails() {
     let clean = SimDisk::new(0);
@@ -70,7 +75,7 @@ fn each_row_once_whatever_fails() {
     let rows = table(&clean, Path::new(ROOT), "samples").len();
     assert_eq!((want.len(), rows), (12, 5));
     let mut cut_short = 0;
-    for seed in 0..250u64 {
+    for seed in 0..seeds() {
         let (disk, mut rng, mut cursor) = (SimDisk::new(seed), Rng::new(seed), 0);
         for attempt in 0.. {
             match attempt {
