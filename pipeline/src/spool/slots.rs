@@ -17,6 +17,9 @@ const VERSION: u32 = 1;
 const CRC_AT: usize = SLOT_BYTES - 4;
 const ATTEMPTS: u32 = 3;
 
+/// The highest generation that is believed.
+const GENERATION_MAX: u64 = 1 << 62;
+
 /// The file and the generation that was saved last.
 pub(super) struct SlotFile {
     disk: Arc<dyn Storage>,
@@ -55,6 +58,9 @@ impl SlotFile {
         let mut newest: Option<(u64, Vec<u8>)> = None;
         for slot in bytes.chunks_exact(SLOT_BYTES) {
             let Some((version, generation, body)) = decode(magic, slot) else { continue };
+            if generation > GENERATION_MAX {
+                continue; // Nobody saves that often: it is damage, and would leave no number above.
+            }
             if version > VERSION {
                 let file = path.into();
                 return Err(SpoolError::NewerVersion { file, version, known: VERSION });
@@ -182,6 +188,20 @@ mod tests {
             assert_eq!(found.is_some(), whole, "cut at {len}");
             disk.rot(&path, |bytes| bytes.clone_from(&good));
         }
+    }
+
+    #[test]
+    fn a_generation_that_leaves_no_number_above_is_damage() {
+        let disk = SimDisk::new(1);
+        let (_, path) = saved(&disk);
+        let slot = encode(MAGIC, u64::MAX, b"made up");
+        let at = slot_at(u64::MAX);
+        disk.rot(&path, |bytes| bytes[at..][..SLOT_BYTES].copy_from_slice(&slot));
+        let opened = SlotFile::open(Arc::new(disk.clone()), &path, MAGIC).unwrap();
+        let (mut file, body) = opened.expect("the other slot is whole");
+        assert_ne!(body, b"made up");
+        file.save(b"four").unwrap();
+        assert_eq!(state(&disk).unwrap(), b"four");
     }
 
     #[test]
