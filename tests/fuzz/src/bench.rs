@@ -29,6 +29,9 @@ impl Default for Bench {
     }
 }
 
+/// The highest number that a spool believes in a file.
+const NUMBERS_MAX: u128 = 1 << 62;
+
 impl Bench {
     /// Opens what is on the disk. Whatever that is, the spool starts; `None` where it says that a
     /// newer program has written there, which must not be undone.
@@ -84,6 +87,9 @@ impl Bench {
         spool.append(&[Bytes::from_static(b"new")]).expect("the disk has room");
         assert_eq!(read_all(&spool), 1, "the new record comes back");
         let account = check_account(&spool);
+        if account[0] > NUMBERS_MAX {
+            return; // The new record led past the last number that is believed.
+        }
         drop(spool);
         let again = self.open().expect("nothing newer was put there");
         assert_eq!(check_account(&again), account, "the account outlives the process");

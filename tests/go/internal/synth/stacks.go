@@ -40,7 +40,7 @@ var rootFrames = []string{
 }
 
 const (
-	callSites = 2    // places in a function from which it calls others, at most
+	callSites = 6    // places in a function from which it calls others, at most
 	fresh     = 0.02 // by depth: number of calls from one place that are new while its visits multiply by e
 )
 

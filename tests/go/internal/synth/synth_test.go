@@ -98,7 +98,7 @@ func TestCPU(t *testing.T) {
 		if !bytes.Equal(encode(t, p), encode(t, second[i])) {
 			t.Errorf("%d: differs the second time", i)
 		}
-		if n := len(p.Sample); n < 550 || n > 800 {
+		if n := len(p.Sample); n < 330 || n > 470 {
 			t.Errorf("%d: %d samples", i, n)
 		}
 		for _, s := range p.Sample {
