@@ -1,9 +1,6 @@
 //! What the commands share that look at profiles: which lake, and what of it.
 
-use std::{
-    path::PathBuf,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::path::PathBuf;
 
 use clap::Args;
 use lake::{Lake, Selection, TypeSpec, matcher, time};
@@ -121,8 +118,7 @@ impl SelectArgs {
     }
 
     fn range(&self) -> Result<time::TimeRange, Failure> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now_us = now.map_or(0, |since| since.as_micros() as i64);
+        let now_us = time::now_us();
         if self.all {
             return Ok(time::TimeRange::ALL);
         }

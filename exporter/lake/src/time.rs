@@ -80,6 +80,11 @@ impl fmt::Display for Moment {
     }
 }
 
+/// Now, in microseconds since 1970.
+pub fn now_us() -> i64 {
+    Timestamp::now().as_microsecond()
+}
+
 /// Reads `now`, `now-2h`, RFC 3339, or Unix seconds with or without a fraction, as microseconds
 /// since 1970.
 pub fn parse_time(text: &str, now_us: i64) -> Result<i64, TimeError> {

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
-use lake::{Selection, SeriesOptions, Type, time::TimeRange};
+use lake::{
+    Selection, SeriesOptions, Type,
+    time::{TimeRange, now_us},
+};
 use pipeline::{picture::pattern, profile::Temporality, target::TargetStatus};
 use serde::Serialize;
 
-use super::{
-    super::Ui,
-    error::ApiError,
-    params::{Params, now_us},
-};
+use super::{super::Ui, error::ApiError, params::Params};
 
 /// Profiles that are listed where nothing is said, and at most.
 const PROFILES: u64 = 100;

@@ -1,9 +1,6 @@
 //! Query parameters to questions. Each error names its parameter.
 
-use std::{
-    collections::BTreeMap,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::collections::BTreeMap;
 
 use axum::{
     extract::{FromRequestParts, Query},
@@ -11,7 +8,7 @@ use axum::{
 };
 use lake::{
     Gauge, Selection, TypeSpec, matcher,
-    time::{self, TimeRange},
+    time::{self, TimeRange, now_us},
 };
 use pipeline::picture::{Filter, FlameOptions, WIDTH_MAX, parse_path, pattern};
 
@@ -39,12 +36,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
         }
         Ok(Self(params))
     }
-}
-
-/// Now, in microseconds since 1970.
-pub fn now_us() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |since| since.as_micros() as i64)
 }
 
 impl Params {
