@@ -6,5 +6,6 @@ pub mod config;
 mod data_dir;
 mod files;
 mod http;
+mod log;
 mod metrics;
 mod self_profile;

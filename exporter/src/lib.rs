@@ -54,6 +54,17 @@ impl Config {
     }
 }
 
+/// The keys of a exporter of type `kind`, with what their docs say and their defaults; `None` where
+/// there is no such type.
+pub fn schema(kind: &str) -> Option<schemars::Schema> {
+    Some(match kind {
+        "debug" => schemars::schema_for!(debug::Config),
+        "parquet" => schemars::schema_for!(parquet::Config),
+        "ui" => schemars::schema_for!(ui::Config),
+        _ => return None,
+    })
+}
+
 /// Makes the exporter `id` out of its config; `ui` takes no profiles and is not made here.
 ///
 /// # Errors

@@ -87,6 +87,7 @@ pub mod profile;
 pub mod quantity;
 pub mod reason;
 pub mod receipt;
+pub mod secret;
 pub mod settings;
 pub mod spool;
 pub mod storage;

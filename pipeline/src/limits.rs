@@ -1,10 +1,11 @@
 //! What one profile may cost. Counts are checked while parsing, before memory is taken, because
 //! 64 MiB of empty messages fit into 63 KiB of gzip.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Limits on one profile; every field can be set in the config of a receiver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Bytes of a body as it comes over the wire.

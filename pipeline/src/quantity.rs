@@ -1,8 +1,9 @@
 //! Durations and sizes as people write them in a config: `1m30s`, `15d`, `10GiB`.
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
-use serde::{Deserializer, de};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserializer, Serializer, de};
 
 /// Reads a duration: numbers with the units `ns us µs ms s m h d w`, from large to small without
 /// blanks, or `0`. A bare number is refused, because nobody can tell what it counts.
@@ -61,23 +62,101 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("`{text}` is not a size such as 512MiB or 10GiB"))
 }
 
+/// A duration as `parse_duration` reads it, in the largest units that leave no fraction.
+pub fn duration_text(duration: Duration) -> String {
+    let mut nanos = duration.as_nanos();
+    if nanos == 0 {
+        return "0s".into();
+    }
+    let mut text = String::new();
+    for (unit, size) in [
+        ("d", 86_400_000_000_000),
+        ("h", 3_600_000_000_000),
+        ("m", 60_000_000_000),
+        ("s", 1_000_000_000),
+        ("ms", 1_000_000),
+        ("us", 1_000),
+        ("ns", 1),
+    ] {
+        if nanos >= size {
+            text += &format!("{}{unit}", nanos / size);
+            nanos %= size;
+        }
+    }
+    text
+}
+
+/// A size as `parse_bytes` reads it, in the largest unit that leaves no fraction.
+pub fn bytes_text(bytes: u64) -> String {
+    let units = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let fits = |shift: u32| bytes > 0 && bytes.is_multiple_of(1 << shift);
+    match units.into_iter().find(|(_, shift)| fits(*shift)) {
+        Some((unit, shift)) => format!("{}{unit}", bytes >> shift),
+        None => format!("{bytes}B"),
+    }
+}
+
 /// For `#[serde(with = "pipeline::quantity::duration")]`.
 pub mod duration {
-    use super::{Deserializer, Duration, Text, parse_duration};
+    use super::{Deserializer, Duration, Serializer, Text, duration_text, parse_duration};
 
     /// Reads a duration from text.
     pub fn deserialize<'de, D: Deserializer<'de>>(de: D) -> Result<Duration, D::Error> {
         de.deserialize_any(Text("a duration such as 30s", parse_duration))
     }
+
+    /// Writes what `deserialize` reads.
+    pub fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&duration_text(*value))
+    }
 }
 
 /// For `#[serde(with = "pipeline::quantity::bytes")]`.
 pub mod bytes {
-    use super::{Deserializer, Text, parse_bytes};
+    use super::{Deserializer, Serializer, Text, bytes_text, parse_bytes};
 
     /// Reads a size from text or from a number of bytes.
     pub fn deserialize<'de, D: Deserializer<'de>>(de: D) -> Result<u64, D::Error> {
         de.deserialize_any(Text("a size such as 512MiB", parse_bytes))
+    }
+
+    /// Writes what `deserialize` reads.
+    pub fn serialize<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&bytes_text(*value))
+    }
+}
+
+/// What docs say of a duration: for `#[schemars(with = "quantity::DurationText")]`.
+pub struct DurationText;
+
+/// What docs say of a size.
+pub struct BytesText;
+
+impl JsonSchema for DurationText {
+    fn schema_name() -> Cow<'static, str> {
+        "duration".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "format": "duration"})
+    }
+}
+
+impl JsonSchema for BytesText {
+    fn schema_name() -> Cow<'static, str> {
+        "size".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "format": "size"})
     }
 }
 
@@ -126,6 +205,19 @@ mod tests {
         for text in ["", "5", "s", "1x", "1m 30s", "-1s", "1..2s", "99999999999999999999w"] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for ms in [0, 1, 999, 1_000, 61_500, 3_600_000, 1_296_000_000, 86_461_001] {
+            let duration = Duration::from_millis(ms);
+            assert_eq!(parse_duration(&duration_text(duration)), Ok(duration));
+        }
+        assert_eq!(duration_text(Duration::from_secs(15 * 86_400 + 90)), "15d1m30s");
+        for bytes in [0, 1, 1023, 1024, 3 << 19, 10 << 30, (1 << 40) + 1] {
+            assert_eq!(parse_bytes(&bytes_text(bytes)), Ok(bytes));
+        }
+        assert_eq!(bytes_text(10 << 30), "10GiB");
     }
 
     #[test]

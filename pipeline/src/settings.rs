@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::quantity;
 
@@ -19,16 +20,18 @@ pub struct Settings {
 }
 
 /// Waiting times between attempts.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retry {
     /// `false` gives a push one attempt only.
     pub enabled: bool,
     /// Wait after the first failure.
     #[serde(with = "quantity::duration")]
+    #[schemars(with = "quantity::DurationText")]
     pub initial_interval: Duration,
     /// The longest wait.
     #[serde(with = "quantity::duration")]
+    #[schemars(with = "quantity::DurationText")]
     pub max_interval: Duration,
     /// Share by which a wait is made longer or shorter at random, 0 to 1.
     pub randomization_factor: f64,
@@ -36,18 +39,21 @@ pub struct Retry {
     pub multiplier: f64,
     /// Time after which a push is given up; zero never gives up.
     #[serde(with = "quantity::duration")]
+    #[schemars(with = "quantity::DurationText")]
     pub max_elapsed_time: Duration,
 }
 
 /// What may wait in the spool for one exporter.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Queue {
     /// Bytes of spool that may wait; beyond them the oldest profiles are dropped and counted.
     #[serde(rename = "queue_size", with = "quantity::bytes")]
+    #[schemars(with = "quantity::BytesText")]
     pub bytes_max: u64,
     /// Age at which a profile that still waits is dropped and counted.
     #[serde(with = "quantity::duration")]
+    #[schemars(with = "quantity::DurationText")]
     pub max_age: Duration,
 }
 

@@ -45,6 +45,15 @@ impl Config {
     }
 }
 
+/// The keys of a receiver of type `kind`, with what their docs say and their defaults; `None` where
+/// there is no such type.
+pub fn schema(kind: &str) -> Option<schemars::Schema> {
+    Some(match kind {
+        "pprof" => schemars::schema_for!(pprof::Config),
+        _ => return None,
+    })
+}
+
 /// Makes the receiver `id` (`type[/name]`) out of its config. Fails if the config does not check
 /// or HTTP cannot be set up.
 pub fn build(id: &str, config: &Config, context: &Context) -> anyhow::Result<Box<dyn Receiver>> {

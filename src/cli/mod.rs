@@ -1,5 +1,6 @@
 //! The command line: what can be said, and which exit code an end has.
 
+mod config;
 mod import;
 mod lake;
 mod run;
@@ -27,6 +28,12 @@ struct Args {
 enum Command {
     /// Run the pipeline; without --config, profile profpipe itself
     Run(run::Args),
+    /// Say what is wrong with a config, all of it
+    Validate(config::Sources),
+    /// Print the config as it counts: files merged, variables filled in, secrets taken out
+    PrintConfig(config::PrintArgs),
+    /// List receivers and exporters with their defaults
+    Components,
     /// Bring pprof files into the lake
     Import(import::Args),
     /// Functions by what they cost, as `go tool pprof -top`
@@ -92,6 +99,9 @@ pub fn main() -> ExitCode {
     };
     let done = match args.command {
         Command::Run(args) => run::run(args),
+        Command::Validate(sources) => config::validate(sources),
+        Command::PrintConfig(args) => config::print(args),
+        Command::Components => config::components(),
         Command::Import(args) => import::run(args),
         Command::Top(args) => view::top(&args),
         Command::Flame(args) => view::flame(&args),

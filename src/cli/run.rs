@@ -9,13 +9,13 @@ use std::{
 use anyhow::Context;
 use clap::Args as ClapArgs;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::{EnvFilter, fmt};
 
-use super::Failure;
+use super::{Failure, config::Sources};
 use crate::{
     assemble::Process,
     config::{self, LogLevel, Resolved},
     data_dir::DataDir,
+    log,
 };
 
 /// How long everything may take to come to its end.
@@ -24,12 +24,8 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Arguments of `run`.
 #[derive(ClapArgs, Debug)]
 pub struct Args {
-    /// Config file; several are laid over each other
-    #[arg(short = 'c', long = "config", value_name = "FILE")]
-    files: Vec<PathBuf>,
-    /// A value over those of the files, as exporters::parquet::flush_interval=30s
-    #[arg(long = "set", value_name = "A::B=VALUE")]
-    sets: Vec<String>,
+    #[command(flatten)]
+    sources: Sources,
     /// Directory of spool and lake
     #[arg(
         short,
@@ -53,15 +49,15 @@ pub struct Args {
 /// `profpipe run`.
 pub fn run(args: Args) -> Result<(), Failure> {
     let options = config::Options {
-        files: args.files,
-        sets: args.sets,
+        files: args.sources.files,
+        sets: args.sources.sets,
         data_dir: args.data_dir,
         web_host: args.web_host,
         web_port: args.web_port,
         log_level: args.log_level,
     };
     let resolved = config::load(&options).map_err(Failure::Config)?;
-    start_log(resolved.log_level)?;
+    log::start(resolved.telemetry.logs)?;
     for warning in &resolved.warnings {
         tracing::warn!("{warning}");
     }
@@ -75,22 +71,6 @@ pub fn run(args: Args) -> Result<(), Failure> {
     // Blocking work that hangs must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
     Ok(ended?)
-}
-
-fn start_log(level: LogLevel) -> anyhow::Result<()> {
-    let quiet = "pprof=warn".parse().context("read a log directive")?;
-    let filter = EnvFilter::builder()
-        .with_default_directive(level.as_str().parse().context("read the log level")?)
-        .from_env_lossy()
-        .add_directive(quiet);
-    fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
-        .with_target(false)
-        .try_init()
-        .map_err(|error| anyhow::anyhow!(error))
-        .context("start the log")
 }
 
 async fn until_stopped(resolved: &Resolved, data_dir: &DataDir) -> anyhow::Result<()> {

@@ -18,6 +18,9 @@ use super::{
 /// Errors found before reading is given up.
 const PROBLEMS_MAX: usize = 100;
 
+/// The name under which serde knows `pipeline::secret::Secret`; a test of `print` holds it.
+const SECRET: &str = "Secret";
+
 /// Reads a `T`, or what is left of it when all its errors are taken out. `None` if nothing is.
 pub(crate) fn read<T: for<'de> Deserialize<'de>>(
     root: &mut Node,
@@ -243,13 +246,19 @@ impl<'de> Deserializer<'de> for NodeDe<'_> {
         }
     }
 
+    /// A word counts in any case where its exact form is none: the Collector takes `INFO`, too.
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        known: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
         match self.text() {
+            Some(text) if !known.contains(&text) => {
+                let lower = text.to_lowercase();
+                let word = known.iter().find(|word| **word == lower).copied().unwrap_or(text);
+                visitor.visit_enum(StrDeserializer::new(word))
+            }
             Some(text) => visitor.visit_enum(StrDeserializer::new(text)),
             None => Err(de::Error::custom("expected a word")),
         }
@@ -257,9 +266,12 @@ impl<'de> Deserializer<'de> for NodeDe<'_> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Error> {
+        if name == SECRET {
+            self.0.secret.set(true);
+        }
         visitor.visit_newtype_struct(self)
     }
 

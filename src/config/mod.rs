@@ -11,9 +11,12 @@ mod expand;
 mod model;
 mod monitors;
 mod node;
+mod print;
 mod problem;
+mod reference;
 mod resolve;
 mod source;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod yaml;
@@ -21,9 +24,13 @@ mod yaml;
 use std::path::PathBuf;
 
 pub use components::ComponentId;
-pub use model::LogLevel;
 pub use problem::{Problem, Problems};
+pub use reference::{components, page};
 pub use resolve::{PipelineSpec, Resolved, SelfProfile, UiSpec};
+pub use telemetry::{
+    Header, LogEncoding, LogLevel, Logs, Metrics, Otlp, Periodic, Protocol, PushExporter, Reader,
+    Telemetry, Temporality,
+};
 
 /// Where a config comes from: files, and the flags that stand above them.
 #[derive(Clone, Debug)]
@@ -66,13 +73,29 @@ pub fn load_with(
     options: &Options,
     variables: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Resolved, Problems> {
+    read(options, variables).map(|(_, resolved)| resolved)
+}
+
+/// The config as it counts, as YAML that loads to the same; `redact` takes secrets out.
+///
+/// # Errors
+/// As `load`: what cannot run is not printed.
+pub fn print(options: &Options, redact: bool) -> Result<anyhow::Result<String>, Problems> {
+    let (root, _) = read(options, &|name| std::env::var(name).ok())?;
+    Ok(print::yaml(&root, redact))
+}
+
+fn read(
+    options: &Options,
+    variables: &dyn Fn(&str) -> Option<String>,
+) -> Result<(node::Node, Resolved), Problems> {
     let mut root = source::read(options).map_err(Problems::new)?;
     let mut problems = Vec::new();
     expand::expand(&mut root, variables, &mut problems);
     let config = de::read(&mut root, &mut problems);
     let resolved = config.map(|config| resolve::resolve(config, &root, options, &mut problems));
     match resolved {
-        Some(resolved) if problems.is_empty() => Ok(resolved),
+        Some(resolved) if problems.is_empty() => Ok((root, resolved)),
         _ => Err(Problems::new(problems)),
     }
 }

@@ -10,6 +10,7 @@ use std::{
 
 use pipeline::target::Target;
 use receiver::pprof::{KINDS, ProfileSettings, ScrapeTarget, address};
+use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
@@ -21,30 +22,40 @@ use super::{
 };
 
 /// One entry of `monitors`.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, JsonSchema)]
 pub(crate) struct Monitor {
+    /// Its name, and that of its service unless a label has another. Must be set.
     name: Option<String>,
+    /// Address of the process: `http://host:port`, maybe with the start of a path. Must be set.
     endpoint: Option<String>,
+    /// Resource attributes; `service.name` or `__k8s_name` is the service, `__k8s_namespace` the
+    /// namespace.
     labels: BTreeMap<String, String>,
-    /// Types right under the monitor.
+    /// A type right under the monitor: `allocs`, `block`, `cpu`, `goroutine`, `heap`, `mutex`,
+    /// `profile`, `threadcreate`, or any other name with a `path`.
+    #[schemars(rename = "TYPE", with = "Sampling")]
     direct: BTreeMap<String, Sampling>,
-    /// Types below `sampling`.
+    /// The same types below `sampling`.
     sampling: BTreeMap<String, Sampling>,
 }
 
 /// How one type is sampled.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Sampling {
+    /// Length of a CPU window, one after the other; for all else the time between two snapshots.
     seconds: Option<u32>,
+    /// Where the process serves a type that is not known.
     path: Option<String>,
 }
 
 /// profpipe's own CPU profile.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SelfTelemetry {
+    /// Port on loopback where `/debug/pprof/profile` is served and scraped. Must be set.
     pub pprof_port: u16,
+    /// Length of a window in seconds.
     #[serde(default = "SelfTelemetry::interval_default")]
     pub interval_seconds: u32,
 }

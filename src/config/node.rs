@@ -1,7 +1,7 @@
 //! A config as a tree whose nodes know where they stand. Files are merged, variables expanded and
 //! errors placed here, so that typed configs need not carry positions.
 
-use std::{fmt, rc::Rc};
+use std::{cell::Cell, fmt, rc::Rc};
 
 use super::problem::Problem;
 
@@ -28,6 +28,8 @@ pub(crate) struct Path(pub Vec<Step>);
 pub(crate) struct Node {
     pub place: Place,
     pub value: Value,
+    /// Set when it is read as a secret: it is not to be shown.
+    pub secret: Cell<bool>,
 }
 
 #[derive(Clone, Debug)]
@@ -52,6 +54,11 @@ pub(crate) struct Entry {
 }
 
 impl Node {
+    /// A node that is no secret as far as is known.
+    pub fn new(place: Place, value: Value) -> Self {
+        Self { place, value, secret: Cell::new(false) }
+    }
+
     /// Lays `later` over this tree: maps deeply, everything else is replaced.
     pub fn merge(&mut self, later: Node) {
         match (&mut self.value, later.value) {
@@ -67,7 +74,7 @@ impl Node {
                     }
                 }
             }
-            (_, value) => *self = Node { place: later.place, value },
+            (_, value) => *self = Node::new(later.place, value),
         }
     }
 

@@ -11,12 +11,13 @@ use std::{
 use exporter::parquet::Retention;
 
 use super::{
-    LogLevel, Options, clash,
+    Options, clash,
     components::ComponentId,
     model::{Config, Pipeline},
     monitors,
     node::{Node, Path},
     problem::{Problem, suggestion},
+    telemetry::Telemetry,
 };
 
 /// What is to be run.
@@ -28,8 +29,8 @@ pub struct Resolved {
     pub ui: Vec<UiSpec>,
     /// Whether profpipe serves and scrapes its own profile.
     pub self_telemetry: Option<SelfProfile>,
-    /// What is written to the log.
-    pub log_level: LogLevel,
+    /// Own logs and metrics.
+    pub telemetry: Telemetry,
     /// What is odd but works, each with its place.
     pub warnings: Vec<String>,
 }
@@ -75,7 +76,14 @@ pub(crate) fn resolve(
     options: &Options,
     problems: &mut Vec<Problem>,
 ) -> Resolved {
-    let log_level = options.log_level.unwrap_or(config.service.telemetry.logs.level);
+    let mut telemetry = config.service.telemetry.clone();
+    if let Some(level) = options.log_level {
+        telemetry.logs.level = level;
+    }
+    for (field, message) in telemetry.check() {
+        let path = Path::of(&["service", "telemetry"]).field(&field);
+        problems.push(root.problem(path, message));
+    }
     let self_telemetry = config.self_telemetry.as_ref();
     let self_profile =
         self_telemetry.map(|own| SelfProfile { listen: own.listen(), window: own.window() });
@@ -90,7 +98,7 @@ pub(crate) fn resolve(
     clash::check(&graph.config, root, graph.problems, &mut graph.warnings);
     let pipelines = graph.pipelines();
     let warnings = graph.warnings.iter().map(Problem::to_string).collect();
-    Resolved { pipelines, ui, self_telemetry: self_profile, log_level, warnings }
+    Resolved { pipelines, ui, self_telemetry: self_profile, telemetry, warnings }
 }
 
 /// A config on its way to pipelines.

@@ -84,7 +84,7 @@ fn read_set(set: &str) -> Result<Node, Vec<Problem>> {
     let place = Place { file: name.as_str().into(), line: 1, column: 1 };
     Ok(keys.iter().rev().fold(value, |node, key| {
         let entry = Entry { key: (*key).to_owned(), place: place.clone(), node };
-        Node { place: place.clone(), value: Value::Map(vec![entry]) }
+        Node::new(place.clone(), Value::Map(vec![entry]))
     }))
 }
 

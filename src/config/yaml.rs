@@ -27,7 +27,7 @@ pub(crate) fn parse(text: &str, file: &str) -> Result<Node, Vec<Problem>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // A text of comments only has no node that could be read.
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
-        return Ok(Node { place: start, value: Value::Null });
+        return Ok(Node::new(start, Value::Null));
     }
     let mut tree = Tree { text, file: start.file, problems: Vec::new() };
     let node = match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options()) {
@@ -123,7 +123,7 @@ impl Tree<'_> {
             }
             Raw::Map(entries) => Value::Map(self.entries(entries, path)),
         };
-        Node { place, value }
+        Node::new(place, value)
     }
 
     fn entries(&mut self, raw: Vec<(Spanned<String>, Spanned<Raw>)>, path: &Path) -> Vec<Entry> {

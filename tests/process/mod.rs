@@ -2,6 +2,7 @@
 
 mod api;
 mod chain;
+mod config;
 mod kill;
 mod ledger;
 mod stop;

@@ -6,16 +6,18 @@ use pipeline::{
     quantity,
     settings::{Queue, Retry, Settings, TIMEOUT},
 };
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Config of the exporter `debug`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// How much is written.
     pub verbosity: Verbosity,
     /// Time that one push may take.
     #[serde(with = "quantity::duration")]
+    #[schemars(with = "quantity::DurationText")]
     pub timeout: Duration,
     /// What happens after a push that may succeed later.
     pub retry_on_failure: Retry,
@@ -24,7 +26,7 @@ pub struct Config {
 }
 
 /// How much the exporter `debug` writes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verbosity {
     /// One line for each push.

@@ -6,10 +6,11 @@ use pipeline::{
     quantity,
     settings::{Queue, Retry, Settings, TIMEOUT},
 };
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Config of the exporter `parquet`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Directory of the lake. Where it is missing the loader sets it below the data directory,
@@ -17,9 +18,11 @@ pub struct Config {
     pub path: Option<PathBuf>,
     /// Time from the first profile of a file to its commit.
     #[serde(with = "quantity::duration")]
+    #[schemars(with = "quantity::DurationText")]
     pub flush_interval: Duration,
     /// The same for the first 20 seconds after start, so that a new user soon sees data.
     #[serde(with = "quantity::duration")]
+    #[schemars(with = "quantity::DurationText")]
     pub first_flush: Duration,
     /// What is kept.
     pub retention: Retention,
@@ -28,6 +31,7 @@ pub struct Config {
     pub keep_bytes_label: bool,
     /// Time that one push may take.
     #[serde(with = "quantity::duration")]
+    #[schemars(with = "quantity::DurationText")]
     pub timeout: Duration,
     /// What happens after a push that may succeed later.
     pub retry_on_failure: Retry,
@@ -36,14 +40,16 @@ pub struct Config {
 }
 
 /// What a lake keeps; whichever limit is reached first removes the oldest hours.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retention {
     /// Age since a profile was taken in.
     #[serde(with = "quantity::duration")]
+    #[schemars(with = "quantity::DurationText")]
     pub max_age: Duration,
     /// Bytes of all files.
     #[serde(with = "quantity::bytes")]
+    #[schemars(with = "quantity::BytesText")]
     pub max_bytes: u64,
 }
 

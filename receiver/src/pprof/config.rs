@@ -7,7 +7,8 @@ use std::{
 };
 
 use pipeline::{limits::Limits, target::Target};
-use serde::{Deserialize, Deserializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     kind,
@@ -18,20 +19,23 @@ use super::{
 pub type Problem = (String, String);
 
 /// `receivers: {pprof: …}`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Start to start, for each type that has no interval of its own; without one, windows follow
     /// each other back to back and snapshots are a minute apart.
     #[serde(deserialize_with = "some_duration")]
+    #[schemars(with = "Option<pipeline::quantity::DurationText>")]
     pub interval: Option<Duration>,
     /// Time beyond its window that an answer may take.
-    #[serde(deserialize_with = "pipeline::quantity::duration::deserialize")]
+    #[serde(with = "pipeline::quantity::duration")]
+    #[schemars(with = "pipeline::quantity::DurationText")]
     pub timeout: Duration,
     /// For targets that are named without one.
     pub scheme: Scheme,
     /// What is scraped, by name.
     #[serde(deserialize_with = "profiles")]
+    #[schemars(with = "BTreeMap<String, ProfileConfig>")]
     pub profiles: BTreeMap<String, ProfileConfig>,
     /// Targets that are always there.
     pub static_configs: Vec<StaticConfig>,
@@ -43,23 +47,25 @@ pub struct Config {
 }
 
 /// One entry of `profiles`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProfileConfig {
     /// Length of the window; a custom profile with one is asked with `?seconds=`.
     pub seconds: Option<u32>,
     /// Start to start, instead of the interval of the receiver.
     #[serde(deserialize_with = "some_duration")]
+    #[schemars(with = "Option<pipeline::quantity::DurationText>")]
     pub interval: Option<Duration>,
     /// Where the target serves it.
     pub path: Option<String>,
     /// Instead of the timeout of the receiver.
     #[serde(deserialize_with = "some_duration")]
+    #[schemars(with = "Option<pipeline::quantity::DurationText>")]
     pub timeout: Option<Duration>,
 }
 
 /// Targets with the resource attributes that they share.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct StaticConfig {
     /// Addresses: `host:port`, or with a scheme.
@@ -69,7 +75,7 @@ pub struct StaticConfig {
 }
 
 /// How a target is spoken to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scheme {
     /// In the clear.
