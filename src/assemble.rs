@@ -155,7 +155,9 @@ fn prepare(
         receivers,
         exporters,
         spool: Arc::clone(&spool),
-        limits: Limits::default(),
+        limits: spec.receivers.iter().fold(Limits::default(), |limits, (_, config)| {
+            limits.or(&config.limits()) // What a receiver took must come out of the spool again.
+        }),
     };
     Ok((pipeline, spool))
 }

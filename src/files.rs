@@ -32,7 +32,12 @@ impl From<Flame> for Stacks {
 
 /// A file is read whole, so it has the limits of a body.
 pub fn limits() -> Limits {
-    Limits { body_bytes_max: 256 << 20, inflated_bytes_max: 1 << 30, ..Limits::default() }
+    Limits {
+        body_bytes_max: 256 << 20,
+        inflated_bytes_max: 1 << 30,
+        decoded_bytes_max: 1 << 30,
+        ..Limits::default()
+    }
 }
 
 /// Reads pprof files.

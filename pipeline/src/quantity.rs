@@ -160,6 +160,22 @@ impl JsonSchema for BytesText {
     }
 }
 
+/// For `#[serde(with = "pipeline::quantity::size")]`: a size in memory.
+pub mod size {
+    use super::{Deserializer, Serializer, bytes};
+
+    /// Reads a size from text or from a number of bytes.
+    pub fn deserialize<'de, D: Deserializer<'de>>(de: D) -> Result<usize, D::Error> {
+        // What no address can reach limits nothing either.
+        bytes::deserialize(de).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
+
+    /// Writes what `deserialize` reads.
+    pub fn serialize<S: Serializer>(value: &usize, serializer: S) -> Result<S::Ok, S::Error> {
+        bytes::serialize(&(*value as u64), serializer)
+    }
+}
+
 /// Reads a scalar with a parser of text, so that its error carries the place in the file.
 struct Text<T>(&'static str, fn(&str) -> Result<T, String>);
 

@@ -3,7 +3,7 @@
 
 pub mod pprof;
 
-use pipeline::{component::Receiver, target::TargetBoard};
+use pipeline::{component::Receiver, limits::Limits, target::TargetBoard};
 use serde::{Deserialize, Deserializer, de::Error};
 
 /// The types of receivers, as configs name them.
@@ -34,6 +34,13 @@ impl Config {
                 Option::deserialize(de).map(|config| Self::Pprof(config.unwrap_or_default()))
             }
             _ => Err(D::Error::unknown_variant(kind, KINDS)),
+        }
+    }
+
+    /// What one profile may cost.
+    pub fn limits(&self) -> Limits {
+        match self {
+            Self::Pprof(config) => config.limits,
         }
     }
 

@@ -59,6 +59,23 @@ impl Builder {
         }
     }
 
+    /// Refuses what would take more memory than a profile may.
+    fn within(&self, strings: usize) -> Result<(), Refused> {
+        let held = strings
+            + 4 * (self.stacks.items_len() + self.stacks.len())
+            + size_of::<Function>() * self.functions.len()
+            + size_of::<Location>() * self.locations.len()
+            + size_of::<Line>() * self.lines.items_len()
+            + size_of::<Label>() * self.label_sets.items_len()
+            + 8 * (self.samples.values.len() + self.samples.stacks.len());
+        let max = self.limits.decoded_bytes_max;
+        if held <= max {
+            return Ok(());
+        }
+        let detail = format!("more than {max} bytes once it is read");
+        Err(Refused::new(Reason::SizeLimit, detail))
+    }
+
     /// Makes room for what is about to come.
     pub fn reserve(&mut self, locations: usize, samples: usize) {
         self.locations.reserve(locations);
@@ -136,6 +153,7 @@ impl Builder {
         if location.mapping != NO_MAPPING {
             known(location.mapping, self.mappings.len(), "mapping")?;
         }
+        self.within(0)?;
         self.lines.close();
         self.locations.push(location);
         Ok(self.locations.len() as u32 - 1)
@@ -188,6 +206,7 @@ impl Builder {
         if highest.is_some_and(|highest| highest as usize >= self.locations.len()) {
             return Err(Refused::new(Reason::BadReference, "a location of a sample is not there"));
         }
+        self.within(self.strings.parts().0.len())?;
         self.samples.stacks.push(self.stacks.add(frames));
         let set = if self.label_sets.open().is_empty() { 0 } else { self.label_sets.close() };
         self.samples.label_sets.push(set);
@@ -290,6 +309,36 @@ mod tests {
         builder.sample(&[]).unwrap();
         assert_eq!(builder.sample(&[]).unwrap_err().reason, Reason::CountLimit);
         assert_eq!(builder.finish(meta).unwrap_err().reason, Reason::Malformed);
+    }
+
+    #[test]
+    fn memory_is_bounded_whatever_it_is_spent_on() {
+        let limits = Limits { decoded_bytes_max: 10_000, ..Limits::default() };
+        let location = Location { mapping: NO_MAPPING, address: 0, folded: false };
+        let spend = |what: &str| {
+            let mut builder = Builder::new(&limits);
+            builder.function(Function::default())?;
+            builder.location(location)?;
+            for _ in 0..1000 {
+                match what {
+                    "values" => (0..16).for_each(|_| builder.value(1)),
+                    "labels" => (0..16).try_for_each(|_| {
+                        builder.label(Label { key: 0, value: LabelValue::Number(1, 0) })
+                    })?,
+                    "lines" => {
+                        let line = Line { function: 0, line: 1, column: 0 };
+                        (0..16).try_for_each(|_| builder.line(line))?;
+                        builder.location(location)?;
+                    }
+                    _ => {}
+                }
+                builder.sample(&[0; 4])?;
+            }
+            Ok::<_, Refused>(())
+        };
+        for what in ["values", "labels", "lines", "frames"] {
+            assert_eq!(spend(what).unwrap_err().reason, Reason::SizeLimit, "{what}");
+        }
     }
 
     #[test]

@@ -130,7 +130,8 @@ fn real_pairs_add_up() {
     }
     let read = |name: &str, time_ns: i64| {
         let body = std::fs::read(dir.join(name)).unwrap();
-        let limits = Limits { inflated_bytes_max: 1 << 30, ..Limits::default() };
+        let limits =
+            Limits { inflated_bytes_max: 1 << 30, decoded_bytes_max: 1 << 30, ..Limits::default() };
         let mut profile = crate::codec::pprof::decode(&body, &limits).unwrap();
         profile.meta.time_ns = time_ns;
         profile.meta.duration_ns = 0;

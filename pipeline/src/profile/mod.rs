@@ -21,6 +21,7 @@ pub use builder::Builder;
 pub use delta::{Baseline, Delta, delta};
 pub use kind::Temporality;
 pub use merge::merge;
+pub use subset::keep_types;
 pub use table::{Lists, Strings};
 
 /// The reference of a location that belongs to no mapping.

@@ -5,7 +5,10 @@ use super::{
     Builder, Function, Label, LabelValue, Line, Location, Mapping, Meta, NO_MAPPING, Profile,
     SampleType,
 };
-use crate::{limits::Limits, reason::Refused};
+use crate::{
+    limits::Limits,
+    reason::{Reason, Refused},
+};
 
 const UNKNOWN: u32 = u32::MAX;
 
@@ -40,6 +43,33 @@ pub fn subset(
         part.builder.sample(&part.frames)?;
     }
     part.finish(columns)
+}
+
+/// A profile with those of its sample types that are named.
+///
+/// # Errors
+/// Where it has none of them, or is over the limits.
+pub fn keep_types(
+    profile: &Profile,
+    names: &[String],
+    limits: &Limits,
+) -> Result<Profile, Refused> {
+    let types = &profile.meta.sample_types;
+    let name = |column: &usize| profile.text(types[*column].kind);
+    let kept = |column: &usize| names.iter().any(|wanted| wanted == name(column));
+    let columns: Vec<usize> = (0..types.len()).filter(kept).collect();
+    if columns.is_empty() {
+        let there: Vec<_> = (0..types.len()).map(|column| name(&column)).collect();
+        let detail = format!("no sample type that is kept, but {}", there.join(", "));
+        return Err(Refused::new(Reason::EmptyProfile, detail));
+    }
+    let all = &profile.samples().values;
+    subset(profile, &columns, limits, |row, values| {
+        for (value, column) in values.iter_mut().zip(&columns) {
+            *value = all[row * types.len() + column];
+        }
+        values.iter().any(|value| *value != 0)
+    })
 }
 
 /// A profile in the making, and where entries of the old tables are in the new ones.
@@ -166,5 +196,30 @@ impl<'p> Part<'p> {
             self.mapping(0)?; // It names the build also where no row is left.
         }
         self.builder.finish(meta)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::Temporality;
+
+    #[test]
+    fn types_that_are_not_named_are_gone() {
+        let limits = Limits::default();
+        let mut builder = Builder::new(&limits);
+        let kinds = ["a", "b", "c"].map(|name| builder.string(name).unwrap());
+        let typed = |kind| SampleType { kind, unit: 0, temporality: Temporality::Delta };
+        for row in [[1, 2, 3], [4, 0, 0]] {
+            row.into_iter().for_each(|value| builder.value(value));
+            builder.sample(&[]).unwrap();
+        }
+        let meta = Meta { sample_types: kinds.map(typed).into(), ..Meta::default() };
+        let whole = builder.finish(meta).unwrap();
+        let kept = keep_types(&whole, &["c".into(), "b".into(), "x".into()], &limits).unwrap();
+        let names: Vec<_> = kept.meta.sample_types.iter().map(|t| kept.text(t.kind)).collect();
+        assert_eq!((names, &kept.samples().values[..]), (vec!["b", "c"], &[2, 3][..]));
+        let refused = keep_types(&whole, &["x".into()], &limits).unwrap_err();
+        assert_eq!(refused.to_string(), "empty_profile: no sample type that is kept, but a, b, c");
     }
 }

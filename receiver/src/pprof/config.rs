@@ -3,14 +3,22 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
     time::Duration,
 };
 
 use pipeline::{limits::Limits, target::Target};
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, SeqAccess, Visitor},
+};
 
 use super::{
+    http::{
+        Authorization, BasicAuth, Credentials, Headers, HttpSettings, TlsConfig, check_headers,
+    },
     kind,
     target::{ProfileSettings, Schedule, ScrapeTarget, TIMEOUT_DEFAULT, address, name_and_path},
 };
@@ -33,6 +41,18 @@ pub struct Config {
     pub timeout: Duration,
     /// For targets that are named without one.
     pub scheme: Scheme,
+    /// Query parameters of every request.
+    pub params: BTreeMap<String, Texts>,
+    /// How TLS is spoken.
+    pub tls_config: TlsConfig,
+    /// Name and password for the targets.
+    pub basic_auth: Option<BasicAuth>,
+    /// A token for the targets.
+    pub authorization: Option<Authorization>,
+    /// Header fields of every request.
+    pub http_headers: Headers,
+    /// Whether redirects within one host are followed.
+    pub follow_redirects: bool,
     /// What is scraped, by name.
     #[serde(deserialize_with = "profiles")]
     #[schemars(with = "BTreeMap<String, ProfileConfig>")]
@@ -41,6 +61,21 @@ pub struct Config {
     pub static_configs: Vec<StaticConfig>,
     /// What one answer may cost.
     pub limits: Limits,
+    /// Targets that the receiver may have.
+    pub targets_max: usize,
+    /// Keys of Prometheus' scrape configs that mean nothing here yet.
+    #[serde(
+        rename = "oauth2",
+        alias = "proxy_url",
+        alias = "relabel_configs",
+        alias = "file_sd_configs",
+        alias = "http_sd_configs",
+        alias = "dns_sd_configs",
+        alias = "kubernetes_sd_configs",
+        skip_serializing
+    )]
+    #[schemars(skip)]
+    pub later: Later,
     /// Targets that were made elsewhere in the file, such as under `monitors`.
     #[serde(skip)]
     pub targets: Vec<ScrapeTarget>,
@@ -62,7 +97,31 @@ pub struct ProfileConfig {
     #[serde(deserialize_with = "some_duration")]
     #[schemars(with = "Option<pipeline::quantity::DurationText>")]
     pub timeout: Option<Duration>,
+    /// Instead of the scheme of the target.
+    pub scheme: Option<Scheme>,
+    /// Query parameters, besides those of the receiver.
+    pub params: BTreeMap<String, Texts>,
+    /// Instead of that of the receiver.
+    pub tls_config: Option<TlsConfig>,
+    /// Instead of the credentials of the receiver.
+    pub basic_auth: Option<BasicAuth>,
+    /// Instead of the credentials of the receiver.
+    pub authorization: Option<Authorization>,
+    /// Header fields, besides those of the receiver.
+    pub http_headers: Headers,
+    /// Instead of what the receiver says.
+    pub follow_redirects: Option<bool>,
+    /// Sample types that are kept; all where none is named.
+    pub keep_sample_type: Vec<String>,
 }
+
+/// One text or several.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Texts(pub Vec<String>);
+
+/// A key that is known and not supported yet, which is another mistake than an unknown one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Later;
 
 /// Targets with the resource attributes that they share.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -75,7 +134,7 @@ pub struct StaticConfig {
 }
 
 /// How a target is spoken to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scheme {
     /// In the clear.
@@ -92,9 +151,17 @@ impl Default for Config {
             interval: None,
             timeout: TIMEOUT_DEFAULT,
             scheme: Scheme::default(),
+            params: BTreeMap::new(),
+            tls_config: TlsConfig::default(),
+            basic_auth: None,
+            authorization: None,
+            http_headers: Headers::new(),
+            follow_redirects: false,
             profiles: profiles.map(|name| (name.into(), ProfileConfig::default())).into(),
             static_configs: Vec::new(),
             limits: Limits::default(),
+            targets_max: TARGETS_MAX_DEFAULT,
+            later: Later,
             targets: Vec::new(),
         }
     }
@@ -121,10 +188,17 @@ impl Config {
         if self.timeout < MIN {
             say("timeout".into(), "must be 1s or more".into());
         }
+        let auth = (self.basic_auth.as_ref(), self.authorization.as_ref());
+        let wrong = check_http(Some(&self.tls_config), auth, &self.http_headers, &self.params);
+        wrong.into_iter().for_each(|(path, message)| say(path, message));
         for (key, profile) in &self.profiles {
             if let Err((field, message)) = self.settings(key, profile) {
                 say(format!("profiles.{key}{field}"), message);
             }
+            let auth = (profile.basic_auth.as_ref(), profile.authorization.as_ref());
+            let tls = profile.tls_config.as_ref();
+            let wrong = check_http(tls, auth, &profile.http_headers, &profile.params);
+            wrong.into_iter().for_each(|(at, what)| say(format!("profiles.{key}.{at}"), what));
         }
         let mut seen = BTreeSet::new();
         for (i, group) in self.static_configs.iter().enumerate() {
@@ -136,6 +210,11 @@ impl Config {
                     Ok(address) => say(path, format!("`{address}` is listed twice")),
                 }
             }
+        }
+        let targets = seen.len() + self.targets.len();
+        if targets > self.targets_max {
+            let message = format!("is {}, and there are {targets} targets", self.targets_max);
+            problems.push(("targets_max".into(), message));
         }
         problems
     }
@@ -186,7 +265,17 @@ impl Config {
             Some(interval) => Schedule::Every(interval),
             None => Schedule::BackToBack,
         };
-        let settings = ProfileSettings { name, path, seconds, schedule, timeout };
+        let settings = ProfileSettings {
+            name,
+            path,
+            params: self.params(profile),
+            seconds,
+            schedule,
+            timeout,
+            scheme: profile.scheme,
+            http: Arc::new(self.http(profile)),
+            keep_sample_types: profile.keep_sample_type.clone(),
+        };
         match (seconds, schedule) {
             (Some(0), _) => Err((".seconds", "must be above 0".into())),
             (Some(seconds), Schedule::Every(interval))
@@ -200,6 +289,34 @@ impl Config {
         }
     }
 
+    /// The parameters of the receiver and, in place of those of one name, of the profile.
+    fn params(&self, profile: &ProfileConfig) -> Vec<(String, String)> {
+        let mut params = self.params.clone();
+        params.extend(profile.params.clone());
+        let pairs = |(name, Texts(values)): (String, Texts)| {
+            values.into_iter().map(move |value| (name.clone(), value))
+        };
+        params.into_iter().flat_map(pairs).collect()
+    }
+
+    fn http(&self, profile: &ProfileConfig) -> HttpSettings {
+        let credentials = match (&profile.basic_auth, &profile.authorization) {
+            (None, None) => credentials(&self.basic_auth, &self.authorization),
+            (basic, token) => credentials(basic, token),
+        };
+        let mut headers = self.http_headers.clone();
+        headers.extend(profile.http_headers.clone());
+        let pairs = headers.into_iter().flat_map(|(name, values)| {
+            values.0.into_iter().map(move |value| (name.clone(), value))
+        });
+        HttpSettings {
+            tls: profile.tls_config.as_ref().unwrap_or(&self.tls_config).clone(),
+            credentials,
+            headers: pairs.collect(),
+            follow_redirects: profile.follow_redirects.unwrap_or(self.follow_redirects),
+        }
+    }
+
     /// The other name of a CPU profile, if the config has both. (`heap` and `allocs` may both be
     /// there, as users of Go expect two; they become one.)
     fn twin(&self, kind: &kind::Kind) -> Option<&'static str> {
@@ -208,11 +325,92 @@ impl Config {
     }
 }
 
+fn credentials(basic: &Option<BasicAuth>, token: &Option<Authorization>) -> Credentials {
+    match (basic, token) {
+        (Some(basic), _) => Credentials::Basic(basic.clone()),
+        (_, Some(token)) => Credentials::Token(token.clone()),
+        (None, None) => Credentials::None,
+    }
+}
+
+/// What is wrong with the keys of HTTP, at the receiver or at a profile.
+fn check_http(
+    tls: Option<&TlsConfig>,
+    (basic, token): (Option<&BasicAuth>, Option<&Authorization>),
+    headers: &Headers,
+    params: &BTreeMap<String, Texts>,
+) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = Vec::new();
+    let wrong = [
+        tls.and_then(TlsConfig::check),
+        basic.and_then(BasicAuth::check),
+        token.and_then(Authorization::check),
+    ];
+    problems.extend(wrong.into_iter().flatten().map(|(path, what)| (path.into(), what)));
+    if basic.is_some() && token.is_some() {
+        let message = "is there beside `basic_auth`: keep one of them";
+        problems.push(("authorization".into(), message.into()));
+    }
+    if let Some((name, message)) = check_headers(headers) {
+        problems.push((format!("http_headers.{name}"), message));
+    }
+    if params.contains_key("seconds") {
+        let message = "is what a profile's own `seconds` is for";
+        problems.push(("params.seconds".into(), message.into()));
+    }
+    problems
+}
+
+/// Targets of a receiver, where nothing is set.
+const TARGETS_MAX_DEFAULT: usize = 10_000;
+
 /// The shortest interval and timeout.
 const MIN: Duration = Duration::from_secs(1);
 
 fn some_duration<'de, D: Deserializer<'de>>(de: D) -> Result<Option<Duration>, D::Error> {
     pipeline::quantity::duration::deserialize(de).map(Some)
+}
+
+impl<'de> Deserialize<'de> for Later {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(D::Error::custom("is not supported yet"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(de: D) -> Result<Self, D::Error> {
+        de.deserialize_any(TextsVisitor)
+    }
+}
+
+struct TextsVisitor;
+
+impl<'de> Visitor<'de> for TextsVisitor {
+    type Value = Texts;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or a list of texts")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Texts, E> {
+        Ok(Texts(vec![text.into()]))
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Texts, E> {
+        self.visit_str(&value.to_string())
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Texts, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Texts, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(text) = items.next_element()? {
+            texts.push(text);
+        }
+        Ok(Texts(texts))
+    }
 }
 
 /// A map in which `heap:` alone means `heap: {}`.
@@ -222,108 +420,5 @@ fn profiles<'de, D: Deserializer<'de>>(de: D) -> Result<BTreeMap<String, Profile
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn parse(value: Value) -> Config {
-        serde_json::from_value(value).unwrap()
-    }
-
-    #[test]
-    fn example_of_the_reference() {
-        let config = parse(json!({
-            "interval": "60s",
-            "profiles": {"cpu": {"seconds": 10}, "heap": {}, "mutex": {"interval": "5m"},
-                "widgets": {"path": "/w?x=1", "seconds": 3, "timeout": "20s"}, "goroutine": null},
-            "static_configs": [
-                {"targets": ["10.0.0.1:6060"], "labels": {"service.name": "orders"}},
-                {"targets": ["https://a/base/", "[::1]:1"]}],
-        }));
-        assert_eq!(config.check(), []);
-        let targets = config.scrape_targets("pprof");
-        let addresses: Vec<_> = targets.iter().map(|t| t.target.address.as_str()).collect();
-        assert_eq!(addresses, ["http://10.0.0.1:6060", "https://a/base", "http://[::1]:1"]);
-        assert_eq!(targets[0].target.attributes.service(), "orders");
-        let asked = |name: &str| {
-            let settings = targets[1].profiles.iter().find(|p| p.name == name).unwrap();
-            let url = settings.url("https://a/base").unwrap().to_string();
-            (url, settings.period().as_secs(), settings.timeout.as_secs())
-        };
-        let path = "https://a/base/debug/pprof";
-        assert_eq!(asked("cpu"), (format!("{path}/profile?seconds=10"), 60, 10));
-        assert_eq!(asked("mutex"), (format!("{path}/mutex"), 300, 10));
-        assert_eq!(asked("widgets"), ("https://a/base/w?x=1&seconds=3".into(), 60, 20));
-        assert_eq!(targets[1].profiles.len(), 5);
-    }
-
-    #[test]
-    fn defaults_are_back_to_back() {
-        let config = parse(json!({"static_configs": [{"targets": ["h:1"]}]}));
-        let profiles = config.scrape_targets("pprof").remove(0).profiles;
-        assert!(profiles.iter().all(|p| p.schedule == Schedule::BackToBack));
-        let periods: Vec<_> =
-            profiles.iter().map(|p| (p.name.as_str(), p.period().as_secs())).collect();
-        let minute = ["goroutine", "heap", "mutex"].map(|name| (name, 60));
-        assert_eq!(periods[..2], [("block", 60), ("cpu", 10)]);
-        assert_eq!(periods[2..], minute);
-    }
-
-    #[test]
-    fn mistakes_are_named_with_their_place() {
-        let one = |profiles: Value| json!({"interval": "60s", "profiles": profiles});
-        let at = |address: &str| json!({"static_configs": [{"targets": ["ok:1", address]}]});
-        for (value, path, message) in [
-            (json!({"interval": "0"}), "interval", "1s or more"),
-            (json!({"timeout": "0"}), "timeout", "1s or more"),
-            (one(json!({"cpu": {"seconds": 0}})), "profiles.cpu.seconds", "above 0"),
-            (one(json!({"cpu": {"seconds": 60}})), "profiles.cpu.seconds", "does not fit"),
-            (one(json!({"heap": {"seconds": 5}})), "profiles.heap.seconds", "use `interval`"),
-            (one(json!({"heap": {"interval": "0"}})), "profiles.heap.interval", "1s or more"),
-            (one(json!({"heap": {"timeout": "0"}})), "profiles.heap.timeout", "1s or more"),
-            (one(json!({"heap": {"path": "heap"}})), "profiles.heap", "not a path"),
-            (one(json!({"heaps": {}})), "profiles.heaps", "needs a path"),
-            (one(json!({"a/b": {"path": "/x"}})), "profiles.a/b", "letters"),
-            (one(json!({"cpu": {}, "profile": {}})), "profiles.profile", "the same profile"),
-            (at("ok:1"), "static_configs[0].targets[1]", "twice"),
-            (at("ftp://h"), "static_configs[0].targets[1]", "only http"),
-            (at("h:99999"), "static_configs[0].targets[1]", "port"),
-            (at("h:0"), "static_configs[0].targets[1]", "port 0"),
-            (at("u:p@h:1"), "static_configs[0].targets[1]", "credentials"),
-            (at("h:1/?a=b"), "static_configs[0].targets[1]", "query"),
-            (at("a b:1"), "static_configs[0].targets[1]", "blank"),
-            (at(""), "static_configs[0].targets[1]", "empty host"),
-        ] {
-            let problems = parse(value.clone()).check();
-            assert_eq!(problems.len(), 1, "{value}: {problems:?}");
-            assert_eq!(problems[0].0, path, "{value}");
-            assert!(problems[0].1.contains(message), "{value}: {}", problems[0].1);
-        }
-        for value in [json!({"intervall": "1s"}), json!({"interval": 5}), one(json!({"cpu": 5}))] {
-            assert!(serde_json::from_value::<Config>(value.clone()).is_err(), "{value}");
-        }
-    }
-
-    #[test]
-    fn heap_and_allocs_are_one_and_monitors_mean_what_they_did() {
-        let keys = [("allocs", 60), ("profile", 120), ("heap", 30), ("goroutine", 5)];
-        let settings = keys.map(|(key, s)| ProfileSettings::monitor(key, Some(s), None).unwrap());
-        let target = Target { job: "m".into(), address: "http://h:1".into(), ..target() };
-        let target = ScrapeTarget::new(target, settings);
-        let got: Vec<_> = target
-            .profiles
-            .iter()
-            .map(|p| (p.name.as_str(), p.seconds, p.period().as_secs()))
-            .collect();
-        assert_eq!(got, [("heap", None, 30), ("cpu", Some(120), 120), ("goroutine", None, 5)]);
-        assert!(ProfileSettings::monitor("trace", Some(1), None).is_err());
-        assert!(ProfileSettings::monitor("heap", Some(0), None).is_err());
-        let custom = ProfileSettings::monitor("widgets", Some(9), Some("/w")).unwrap();
-        assert_eq!((custom.seconds, custom.period().as_secs()), (None, 9));
-    }
-
-    fn target() -> Target {
-        Target { job: String::new(), address: String::new(), attributes: Default::default() }
-    }
-}
+#[path = "config_tests.rs"]
+mod tests;

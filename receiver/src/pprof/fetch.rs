@@ -1,17 +1,17 @@
-//! One HTTP exchange with a target, in which nothing is trusted: redirects are not followed, no
-//! proxy is asked, and bytes and time are limited while they come in.
+//! One HTTP exchange with a target, in which nothing is trusted: bytes and time are limited while
+//! they come in.
 
 use std::time::Duration;
 
-use anyhow::Context;
 use futures_util::StreamExt;
 use pipeline::reason::{Reason, Refused};
-use reqwest::{Client, ClientBuilder, Response, Url, header, redirect};
+use reqwest::{Response, Url, header};
 
-use super::failure::{Failure, clean};
-
-/// How long a connection may take to come about.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+use super::{
+    client::Clients,
+    failure::{Failure, clean},
+    http::HttpSettings,
+};
 
 /// How long the start of an error page may take.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -19,49 +19,43 @@ const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Bytes of an error page that are shown.
 const ERROR_BODY_BYTES_MAX: usize = 512;
 
-/// Header fields of an answer.
-const HEADERS_MAX: usize = 100;
-
-/// Asks targets for profiles. One for all targets, so that TLS is set up once.
+/// Asks targets for profiles; one for all targets of a receiver.
 pub(super) struct Fetcher {
-    client: Client,
+    clients: Clients,
     body_bytes_max: usize,
 }
 
+/// What is asked, and how long it may take.
+pub(super) struct Question<'a> {
+    pub url: &'a Url,
+    pub http: &'a HttpSettings,
+    /// Time that the target has reason to wait before it answers.
+    pub window: Duration,
+    /// Time beyond it for the whole exchange; half of it for the head, and for each piece of the
+    /// body.
+    pub timeout: Duration,
+}
+
 impl Fetcher {
-    /// A fetcher that takes bodies of at most this many bytes. Where the system has no
-    /// certificates, as in a bare container, only targets under TLS fail. Fails where even HTTP
-    /// cannot be set up.
+    /// A fetcher that takes bodies of at most this many bytes. Fails where HTTP cannot be set up.
     pub(super) fn new(body_bytes_max: usize) -> anyhow::Result<Self> {
-        let client = builder().build().or_else(|error| {
-            tracing::warn!("https targets will fail: {:#}", anyhow::Error::from(error));
-            builder().tls_certs_only([]).build().context("set up HTTP")
-        })?;
-        Ok(Self { client, body_bytes_max })
+        Ok(Self { clients: Clients::new()?, body_bytes_max })
     }
 
-    /// The body of a 200. The whole exchange takes at most `window + timeout`; the head, and each
-    /// piece of the body, at most half of `timeout` longer than the target has reason to wait.
-    pub(super) async fn fetch(
-        &self,
-        url: &Url,
-        window: Duration,
-        timeout: Duration,
-    ) -> Result<Vec<u8>, Failure> {
-        let total = window + timeout;
-        match tokio::time::timeout(total, self.exchange(url, window, timeout / 2)).await {
+    /// The body of a 200.
+    pub(super) async fn fetch(&self, question: &Question<'_>) -> Result<Vec<u8>, Failure> {
+        let total = question.window + question.timeout;
+        match tokio::time::timeout(total, self.exchange(question)).await {
             Ok(result) => result,
             Err(_) => Err(late(format!("no whole answer within {total:?}"))),
         }
     }
 
-    async fn exchange(
-        &self,
-        url: &Url,
-        window: Duration,
-        idle: Duration,
-    ) -> Result<Vec<u8>, Failure> {
-        let sent = tokio::time::timeout(window + idle, self.client.get(url.clone()).send()).await;
+    async fn exchange(&self, question: &Question<'_>) -> Result<Vec<u8>, Failure> {
+        let Question { url, http, window, timeout } = *question;
+        let idle = timeout / 2;
+        let request = self.clients.request(url, http).await?;
+        let sent = tokio::time::timeout(window + idle, request.send()).await;
         let response = match sent {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(Failure::http(&error, url)),
@@ -102,18 +96,6 @@ impl Fetcher {
             body.extend_from_slice(&piece);
         }
     }
-}
-
-fn builder() -> ClientBuilder {
-    Client::builder()
-        .user_agent(concat!("profpipe/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirect::Policy::none())
-        .referer(false)
-        .no_proxy()
-        .http1_only()
-        .http1_max_headers(HEADERS_MAX)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_max_idle_per_host(2)
 }
 
 fn late(detail: String) -> Failure {

@@ -1,9 +1,11 @@
 //! The receiver `pprof`: scrapes the profiles of Go processes over HTTP. `README.md` beside this
 //! file says what a user sees of it.
 
+mod client;
 mod config;
 mod failure;
 mod fetch;
+mod http;
 mod kind;
 mod manager;
 mod metrics;
@@ -15,7 +17,10 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, Problem, ProfileConfig, Scheme, StaticConfig};
+pub use config::{Config, Later, Problem, ProfileConfig, Scheme, StaticConfig, Texts};
+pub use http::{
+    Authorization, BasicAuth, Credentials, HeaderValues, Headers, HttpSettings, TlsConfig,
+};
 pub use kind::{KINDS, Kind, SECONDS_DEFAULT, SNAPSHOT_INTERVAL_DEFAULT_S};
 pub use metrics::{ScrapeCounts, ScrapeMetrics};
 pub use target::{ProfileSettings, Schedule, ScrapeTarget, TIMEOUT_DEFAULT, address};

@@ -70,8 +70,6 @@ fn set_temporalities(profile: &mut Profile) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use pipeline::{
         limits::Limits,
         profile::{Builder, Meta, SampleType},
@@ -79,7 +77,6 @@ mod tests {
     };
 
     use super::*;
-    use crate::pprof::target::Schedule;
 
     const NOW_NS: i64 = 1_800_000_000_000_000_000;
     const S: i64 = 1_000_000_000;
@@ -93,13 +90,8 @@ mod tests {
     }
 
     fn prepared(profile: Profile, seconds: Option<u32>) -> (Profile, bool) {
-        let settings = ProfileSettings {
-            name: "heap".into(),
-            path: "/".into(),
-            seconds,
-            schedule: Schedule::BackToBack,
-            timeout: Duration::from_secs(10),
-        };
+        let settings =
+            ProfileSettings { name: "heap".into(), seconds, ..ProfileSettings::default() };
         let resource = Attributes::default();
         let peer = "http://localhost:1/".to_owned();
         let shot = Shot { settings, resource, peer, started_ns: NOW_NS };

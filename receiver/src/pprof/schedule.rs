@@ -158,9 +158,7 @@ mod tests {
     const S: u64 = 1_000_000_000;
 
     fn turn(seconds: Option<u32>, schedule: Schedule, seed: u64, now: Moment) -> Turn {
-        let (name, path) = ("x".into(), "/x".into());
-        let timeout = Duration::from_secs(10);
-        let settings = ProfileSettings { name, path, seconds, schedule, timeout };
+        let settings = ProfileSettings { seconds, schedule, ..ProfileSettings::default() };
         Turn::new(settings, seed, Duration::ZERO, now)
     }
 

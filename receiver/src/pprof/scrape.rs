@@ -7,7 +7,7 @@ use pipeline::{
     codec::pprof::decode,
     component::Outlet,
     limits::Limits,
-    profile::{Attributes, Baseline, Delta, delta},
+    profile::{Attributes, Baseline, Delta, delta, keep_types},
     reason::{Reason, Refused},
     receipt::Outcome,
 };
@@ -19,7 +19,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     failure::Failure,
-    fetch::Fetcher,
+    fetch::{Fetcher, Question},
     metrics::ScrapeMetrics,
     prepare::{Shot, prepare, resource},
     schedule::{Moment, Turn, Verdict},
@@ -152,7 +152,9 @@ impl Scraper {
         let fail = |reason, detail: String| Failure::new(Refused::new(reason, detail));
         let url = settings.url(&self.target.target.address);
         let url = url.map_err(|message| fail(Reason::Protocol, message))?;
-        let body = shared.fetcher.fetch(&url, settings.window(), settings.timeout).await?;
+        let (window, timeout) = (settings.window(), settings.timeout);
+        let question = Question { url: &url, http: &settings.http, window, timeout };
+        let body = shared.fetcher.fetch(&question).await?;
         shared.metrics.body(body.len());
         let shot = Shot {
             settings: settings.clone(),
@@ -197,7 +199,11 @@ impl Scraper {
         let limits = self.shared.limits;
         let digested = tokio::task::spawn_blocking(move || {
             let _held_until_done = permit;
-            let (profile, adjusted) = prepare(decode(&body, &limits)?, &shot);
+            let mut profile = decode(&body, &limits)?;
+            if !shot.settings.keep_sample_types.is_empty() {
+                profile = keep_types(&profile, &shot.settings.keep_sample_types, &limits)?;
+            }
+            let (profile, adjusted) = prepare(profile, &shot);
             let delta = delta(profile, baseline.as_deref(), &limits)?;
             Ok(Digest { delta, adjusted })
         });

@@ -1,12 +1,16 @@
 //! What to ask of one process, and when: the typed form that every way to name targets ends in
 //! (static lists, monitors, discovery).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use pipeline::target::Target;
 use reqwest::Url;
 
-use super::kind::{self, Kind};
+use super::{
+    config::Scheme,
+    http::HttpSettings,
+    kind::{self, Kind},
+};
 
 /// Time beyond the window that an answer may take, where none is set.
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
@@ -28,12 +32,20 @@ pub struct ProfileSettings {
     pub name: String,
     /// Path and maybe query, from the `/` behind the target's address on.
     pub path: String,
+    /// Query parameters behind those of the path.
+    pub params: Vec<(String, String)>,
     /// Length of the window, sent as `?seconds=`; `None` asks for a snapshot.
     pub seconds: Option<u32>,
     /// When it is asked for.
     pub schedule: Schedule,
     /// Time beyond the window that the whole answer may take.
     pub timeout: Duration,
+    /// In place of the scheme of the target's address.
+    pub scheme: Option<Scheme>,
+    /// How the target is spoken to.
+    pub http: Arc<HttpSettings>,
+    /// Names of the sample types that are kept; none names all.
+    pub keep_sample_types: Vec<String>,
 }
 
 /// When a profile is asked for.
@@ -61,6 +73,23 @@ impl ScrapeTarget {
     }
 }
 
+impl Default for ProfileSettings {
+    /// Settings without a name, to be filled in.
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            path: "/".into(),
+            params: Vec::new(),
+            seconds: None,
+            schedule: Schedule::BackToBack,
+            timeout: TIMEOUT_DEFAULT,
+            scheme: None,
+            http: Arc::default(),
+            keep_sample_types: Vec::new(),
+        }
+    }
+}
+
 impl ProfileSettings {
     /// What `<key>: {seconds: N, path: P}` of a monitor means: CPU windows of N seconds back to
     /// back, and for all else a snapshot each N seconds. Fails with a message for a name that is
@@ -77,7 +106,7 @@ impl ProfileSettings {
             _ => Schedule::BackToBack,
         };
         let seconds = windowed.then(|| seconds.unwrap_or(kind::SECONDS_DEFAULT));
-        Ok(Self { name, path, seconds, schedule, timeout: TIMEOUT_DEFAULT })
+        Ok(Self { name, path, seconds, schedule, ..Self::default() })
     }
 
     /// The window; zero for a snapshot.
@@ -98,6 +127,13 @@ impl ProfileSettings {
     pub fn url(&self, address: &str) -> Result<Url, String> {
         let text = format!("{address}{}", self.path);
         let mut url = Url::parse(&text).map_err(|error| format!("`{text}`: {error}"))?;
+        if let Some(scheme) = self.scheme {
+            let changed = url.set_scheme(scheme.as_str());
+            changed.map_err(|()| format!("`{text}` cannot be had by {}", scheme.as_str()))?;
+        }
+        if !self.params.is_empty() {
+            url.query_pairs_mut().extend_pairs(&self.params);
+        }
         if let Some(seconds) = self.seconds {
             url.query_pairs_mut().append_pair("seconds", &seconds.to_string());
         }

@@ -23,6 +23,7 @@ pub fn limits() -> Limits {
     Limits {
         body_bytes_max: 64 << 10,
         inflated_bytes_max: 256 << 10,
+        decoded_bytes_max: 1 << 20,
         samples_max: 1_000,
         locations_max: 1_000,
         functions_max: 500,

@@ -22,6 +22,7 @@ type ByName = HashMap<String, Vec<(String, Details)>>;
 const LIMITS: Limits = Limits {
     body_bytes_max: usize::MAX,
     inflated_bytes_max: usize::MAX,
+    decoded_bytes_max: usize::MAX,
     samples_max: 1 << 30,
     locations_max: 1 << 30,
     functions_max: 1 << 30,

@@ -7,7 +7,11 @@ use tokio::io::AsyncWriteExt;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::fake::{Act, Fake, answer};
-use crate::pprof::{failure::Failure, fetch::Fetcher};
+use crate::pprof::{
+    failure::Failure,
+    fetch::{Fetcher, Question},
+    http::HttpSettings,
+};
 
 fn act(path: &str) -> Act {
     let raw = |text: &str| Act::Raw(text.into());
@@ -52,7 +56,9 @@ fn act(path: &str) -> Act {
 async fn fetch(url: &str, timeout_ms: u64) -> Result<Vec<u8>, Failure> {
     let fetcher = Fetcher::new(1 << 16).unwrap();
     let url = url.parse().unwrap();
-    fetcher.fetch(&url, Duration::ZERO, Duration::from_millis(timeout_ms)).await
+    let http = HttpSettings::default();
+    let (window, timeout) = (Duration::ZERO, Duration::from_millis(timeout_ms));
+    fetcher.fetch(&Question { url: &url, http: &http, window, timeout }).await
 }
 
 #[tokio::test]

@@ -4,3 +4,4 @@ mod fake;
 mod go;
 mod hostile;
 mod running;
+mod tls;
