@@ -139,7 +139,7 @@ fn prepare(
     let mut receivers = Vec::new();
     for (id, config) in &spec.receivers {
         let id = id.to_string();
-        let receiver = receiver::build(&id, config, context)?;
+        let (receiver, _) = receiver::build(&id, config, context)?;
         receivers.push((id, receiver));
     }
     let mut exporters = Vec::new();

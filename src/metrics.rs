@@ -150,7 +150,7 @@ impl Metrics {
                     {
                         let labels = [
                             KeyValue::new("pipeline", stats.name().to_owned()),
-                            KeyValue::new("exporter", exporter.to_owned()),
+                            KeyValue::new("exporter", exporter.clone()),
                             KeyValue::new("outcome", outcome),
                         ];
                         observer.observe(count, &labels);

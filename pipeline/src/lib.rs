@@ -80,6 +80,7 @@
 
 pub mod codec;
 pub mod component;
+pub mod config_state;
 pub mod engine;
 pub mod limits;
 pub mod picture;

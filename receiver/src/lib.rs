@@ -52,6 +52,23 @@ impl Config {
     }
 }
 
+/// What can be told to a receiver that runs.
+#[derive(Debug)]
+pub enum Handle {
+    /// Other targets.
+    Pprof(pprof::Handle),
+}
+
+impl Handle {
+    /// Lets the receiver go on with another config of the same id. `false`, and nothing changes,
+    /// where it has to be made anew for that.
+    pub fn follow(&mut self, config: &Config) -> bool {
+        match (self, config) {
+            (Self::Pprof(handle), Config::Pprof(config)) => handle.follow(config),
+        }
+    }
+}
+
 /// The keys of a receiver of type `kind`, with what their docs say and their defaults; `None` where
 /// there is no such type.
 pub fn schema(kind: &str) -> Option<schemars::Schema> {
@@ -63,12 +80,19 @@ pub fn schema(kind: &str) -> Option<schemars::Schema> {
 
 /// Makes the receiver `id` (`type[/name]`) out of its config. Fails if the config does not check
 /// or HTTP cannot be set up.
-pub fn build(id: &str, config: &Config, context: &Context) -> anyhow::Result<Box<dyn Receiver>> {
+pub fn build(
+    id: &str,
+    config: &Config,
+    context: &Context,
+) -> anyhow::Result<(Box<dyn Receiver>, Handle)> {
     if let Some((path, message)) = config.check().first() {
         anyhow::bail!("receiver {id}: {path}: {message}");
     }
     match config {
-        Config::Pprof(config) => Ok(Box::new(pprof::Pprof::fixed(id, config, context)?)),
+        Config::Pprof(config) => {
+            let (receiver, handle) = pprof::Pprof::new(id, config, context)?;
+            Ok((Box::new(receiver), Handle::Pprof(handle)))
+        }
     }
 }
 

@@ -6,19 +6,17 @@
 
 mod backoff;
 mod intake;
+mod running;
 mod stats;
 mod worker;
 
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use tokio::{
-    task::JoinSet,
-    time::{self, MissedTickBehavior},
-};
+use tokio::time::{self, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -28,7 +26,10 @@ use crate::{
     spool::Spool,
 };
 
+pub use running::Running;
 pub use stats::{ExporterStats, PipelineStats};
+
+use running::Failures;
 
 /// Batches that wait between receivers and the spool.
 const QUEUE_BATCHES: usize = 64;
@@ -57,78 +58,42 @@ pub struct Sink {
     pub settings: Settings,
 }
 
-/// A pipeline that runs. Dropping it aborts its tasks; what the spool has accepted stays there.
-pub struct Running {
-    stop: CancellationToken,
-    tasks: JoinSet<anyhow::Result<()>>,
-    stats: PipelineStats,
-}
-
 impl Pipeline {
     /// Starts exporters first and receivers last, so that nobody sends to what is not there.
     pub fn start(self) -> anyhow::Result<Running> {
+        let Self { name, receivers, exporters, spool, limits } = self;
         let stop = CancellationToken::new();
         // Cancelled when the intake has ended: from then on nothing more comes into the spool.
         let drained = CancellationToken::new();
-        let mut tasks = JoinSet::new();
-        let ids: Vec<&str> = self.exporters.iter().map(|sink| sink.id.as_str()).collect();
-        self.spool.set_exporters(&ids).context("declare exporters")?;
-        let mut exporters = Vec::new();
-        for sink in self.exporters {
-            let stats = Arc::new(ExporterStats::default());
-            exporters.push((sink.id.clone(), Arc::clone(&stats)));
-            let spool = Arc::clone(&self.spool);
-            let worker = worker::Worker::new(sink, spool, self.limits, stats);
-            tasks.spawn(worker.run(drained.clone()));
-        }
-        tasks.spawn(tend(Arc::clone(&self.spool), drained.clone()));
+        let ids: Vec<&str> = exporters.iter().map(|sink| sink.id.as_str()).collect();
+        spool.set_exporters(&ids).context("declare exporters")?;
         let (outlet, intake) = Outlet::new(QUEUE_BATCHES);
-        let stats = PipelineStats::new(self.name, Arc::clone(&self.spool), exporters);
-        tasks.spawn(intake::run(intake, self.spool, stats.intake(), drained));
-        for (id, receiver) in self.receivers {
-            let running = receiver.run(outlet.clone(), stop.clone());
-            tasks.spawn(async move { running.await.with_context(|| format!("receiver {id}")) });
+        let stats = PipelineStats::new(name, Arc::clone(&spool));
+        let failures = Failures::new();
+        let tending = tend(Arc::clone(&spool), drained.clone());
+        let taking = intake::run(intake, Arc::clone(&spool), stats.intake(), drained.clone());
+        let core = vec![
+            failures.watch("care for the spool".into(), drained.clone(), tending),
+            failures.watch("intake".into(), stop.clone(), taking),
+        ];
+        let mut running = Running {
+            spool,
+            limits,
+            stats,
+            outlet,
+            stop,
+            drained,
+            core,
+            receivers: BTreeMap::new(),
+            exporters: BTreeMap::new(),
+            failures,
+        };
+        running.start_exporters(exporters);
+        for (id, receiver) in receivers {
+            running.add_receiver(id, receiver);
         }
-        Ok(Running { stop, tasks, stats })
+        Ok(running)
     }
-}
-
-impl Running {
-    /// What the pipeline counts; stays valid after it has ended.
-    pub fn stats(&self) -> PipelineStats {
-        self.stats.clone()
-    }
-
-    /// Resolves when a component ends on its own, which a healthy one never does.
-    pub async fn ended(&mut self) -> anyhow::Error {
-        match self.tasks.join_next().await {
-            Some(Ok(Err(error))) => error,
-            Some(Err(panicked)) => anyhow::Error::new(panicked).context("a component failed"),
-            Some(Ok(Ok(()))) | None => anyhow::anyhow!("a component ended by itself"),
-        }
-    }
-
-    /// Stops the receivers; each later stage ends when the channel before it closes. After
-    /// `grace`, what is left is aborted: accepted profiles stay in the spool for the next start.
-    pub async fn shutdown(mut self, grace: Duration) -> anyhow::Result<()> {
-        self.stop.cancel();
-        match time::timeout(grace, drain(&mut self.tasks)).await {
-            Ok(result) => result,
-            Err(_) => {
-                self.tasks.shutdown().await;
-                anyhow::bail!("components did not end within {grace:?}")
-            }
-        }
-    }
-}
-
-/// Waits for every task and gives the first failure: one bad component must not cut others off.
-async fn drain(tasks: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
-    let mut result = Ok(());
-    while let Some(joined) = tasks.join_next().await {
-        result = result.and(joined.map_err(Into::into).flatten());
-    }
-    result
 }
 
 /// Lets the spool look after its disk once a second.

@@ -1,8 +1,11 @@
 //! What a pipeline counts, for metrics and pages.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use crate::spool::{Spool, SpoolStats};
@@ -65,16 +68,25 @@ pub struct PipelineStats {
     name: String,
     spool: Arc<Spool>,
     intake: Arc<IntakeStats>,
-    exporters: Vec<(String, Arc<ExporterStats>)>,
+    /// A reload changes what is in here.
+    exporters: Arc<Mutex<BTreeMap<String, Arc<ExporterStats>>>>,
 }
 
 impl PipelineStats {
-    pub(super) fn new(
-        name: String,
-        spool: Arc<Spool>,
-        exporters: Vec<(String, Arc<ExporterStats>)>,
-    ) -> Self {
-        Self { name, spool, intake: Arc::default(), exporters }
+    pub(super) fn new(name: String, spool: Arc<Spool>) -> Self {
+        Self { name, spool, intake: Arc::default(), exporters: Arc::default() }
+    }
+
+    /// The counts of an exporter, which go on where one of this id was there before.
+    pub(super) fn exporter(&self, id: &str) -> Arc<ExporterStats> {
+        let mut exporters = self.exporters.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(exporters.entry(id.to_owned()).or_default())
+    }
+
+    /// Forgets exporters that are gone.
+    pub(super) fn keep_exporters(&self, keep: impl Fn(&str) -> bool) {
+        let mut exporters = self.exporters.lock().unwrap_or_else(PoisonError::into_inner);
+        exporters.retain(|id, _| keep(id));
     }
 
     pub(super) fn intake(&self) -> Arc<IntakeStats> {
@@ -97,7 +109,8 @@ impl PipelineStats {
     }
 
     /// The exporters, by id.
-    pub fn exporters(&self) -> impl Iterator<Item = (&str, &ExporterStats)> {
-        self.exporters.iter().map(|(id, stats)| (id.as_str(), &**stats))
+    pub fn exporters(&self) -> Vec<(String, Arc<ExporterStats>)> {
+        let exporters = self.exporters.lock().unwrap_or_else(PoisonError::into_inner);
+        exporters.iter().map(|(id, stats)| (id.clone(), Arc::clone(stats))).collect()
     }
 }

@@ -142,7 +142,8 @@ async fn a_dead_exporter_delays_nobody_and_loses_nothing() {
         let stats = run(dir.path(), 20, &[("live", &live), ("dead", &dead)]).await;
         assert_eq!(live.numbers().len(), 20);
         assert_eq!(stats.spool().exporters["dead"].pending, 20);
-        let failed = stats.exporters().any(|(id, stats)| id == "dead" && stats.failures() > 1);
+        let failed =
+            stats.exporters().iter().any(|(id, stats)| id == "dead" && stats.failures() > 1);
         assert!(failed, "it was tried again");
         let mended = Memory::new(Answer::Take);
         let stats = run(dir.path(), 0, &[("live", &live), ("dead", &mended)]).await;
@@ -157,4 +158,78 @@ async fn what_is_refused_for_good_is_kept_as_a_dead_letter() {
     let stats = run(dir.path(), 5, &[("fussy", &Memory::new(Answer::Refuse))]).await;
     assert_eq!(stats.spool().exporters["fussy"].dead_lettered, 5);
     assert_eq!(std::fs::read_dir(dir.path().join("dead/fussy")).expect("is there").count(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exporters_and_receivers_change_while_a_pipeline_runs() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = SpoolConfig { ballast_bytes: 0, ..SpoolConfig::default() };
+    let spool = Spool::open(Arc::new(Disk), dir.path(), config).expect("opens");
+    let sink = |id: &str, memory: &Memory| Sink {
+        id: id.into(),
+        exporter: Box::new(memory.clone()),
+        settings: settings(),
+    };
+    let (kept, dead) = (Memory::new(Answer::Take), Memory::new(Answer::Hang));
+    let pipeline = Pipeline {
+        name: "profiles".into(),
+        receivers: vec![("first".into(), Box::new(Numbers(20)))],
+        exporters: vec![sink("kept", &kept), sink("changed", &dead), sink("gone", &dead)],
+        spool,
+        limits: Limits::default(),
+    };
+    let mut running = pipeline.start().expect("starts");
+    let pause = || tokio::time::sleep(Duration::from_millis(300));
+    let grace = Duration::from_secs(5);
+    pause().await;
+    let failures = |running: &super::Running| {
+        let exporters = running.stats().exporters();
+        exporters.iter().find(|(id, _)| id == "changed").map_or(0, |(_, stats)| stats.failures())
+    };
+    let failed = failures(&running);
+    assert!(failed > 0, "the push hangs");
+
+    running.end_exporters(&["changed".into(), "gone".into()], grace).await;
+    let (mended, new) = (Memory::new(Answer::Take), Memory::new(Answer::Take));
+    let sinks = vec![sink("changed", &mended), sink("new", &new)];
+    running.add_exporters(sinks).await.expect("the spool takes them");
+    running.end_receiver("first", grace).await;
+    running.add_receiver("second".into(), Box::new(Numbers(10)));
+    pause().await;
+
+    let spool = running.stats().spool();
+    let numbers = |count| (0..count).collect::<Vec<i64>>();
+    assert_eq!(kept.numbers(), [numbers(20), numbers(10)].concat(), "nobody disturbs it");
+    assert_eq!(mended.numbers(), kept.numbers(), "it goes on where the one before was");
+    assert_eq!(new.numbers(), numbers(10), "it starts at the tail");
+    assert_eq!(spool.exporters["gone"].dropped.values().sum::<u64>(), 20);
+    assert!(failures(&running) >= failed, "a counter never falls");
+    let ended = tokio::time::timeout(Duration::from_millis(50), running.ended()).await;
+    assert!(ended.is_err(), "an end that was asked for is no failure: {ended:?}");
+    running.shutdown(grace).await.expect("ends in time");
+}
+
+/// Ends at once, as no receiver may.
+struct Short;
+
+#[async_trait]
+impl Receiver for Short {
+    async fn run(self: Box<Self>, _: Outlet, _: CancellationToken) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_that_ends_by_itself_is_told() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = SpoolConfig { ballast_bytes: 0, ..SpoolConfig::default() };
+    let pipeline = Pipeline {
+        name: "profiles".into(),
+        receivers: vec![("short".into(), Box::new(Short))],
+        exporters: Vec::new(),
+        spool: Spool::open(Arc::new(Disk), dir.path(), config).expect("opens"),
+        limits: Limits::default(),
+    };
+    let mut running = pipeline.start().expect("starts");
+    assert_eq!(running.ended().await.to_string(), "receiver short ended by itself");
 }

@@ -80,7 +80,7 @@ impl Spool {
             ("record", record, config.record_bytes_max),
             ("number of records", payloads.len() as u64, config.segment_records_max as u64),
             ("group of records", segment::encoded_bytes(payloads), segment_bytes_max),
-            ("group of records", segment::encoded_bytes(payloads), config.bytes_max),
+            ("group of records", segment::encoded_bytes(payloads), self.bytes_max()),
         ] {
             if value > limit {
                 return Err(SpoolError::TooLarge { what, value, limit });
@@ -131,7 +131,7 @@ impl Spool {
 
     /// Whether a segment of this size may be added within budget, floor and ballast.
     fn has_room(&self, bytes: u64) -> bool {
-        if lock(&self.state).bytes + bytes > self.config.bytes_max {
+        if lock(&self.state).bytes + bytes > self.bytes_max() {
             return false;
         }
         // A disk that does not say how full it is will say so when it is written to.

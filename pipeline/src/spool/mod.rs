@@ -25,6 +25,7 @@ mod wire;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -51,12 +52,14 @@ const SEQ_END: u64 = 1 << 62;
 
 /// The spool of one pipeline, shared by its receivers and exporters.
 ///
-/// Where several locks are held they are taken in the order of the fields; `state` is never held
-/// during a call to the disk.
+/// Where several locks are held they are taken in the order of the fields, save `limits`, under
+/// which nothing else is taken; `state` is never held during a call to the disk.
 pub struct Spool {
     disk: Arc<dyn Storage>,
     dir: PathBuf,
     config: SpoolConfig,
+    /// The limits of `config` that a reload may change.
+    limits: Mutex<(u64, Duration)>,
     clock: Clock,
     head: watch::Sender<u64>,
     writer: Mutex<Writer>,
@@ -112,9 +115,19 @@ impl Spool {
         lock(&self.state).failure.is_none()
     }
 
-    /// The limits in force.
-    pub fn config(&self) -> &SpoolConfig {
-        &self.config
+    /// Changes what the spool may take and how long it keeps it, from the next record on.
+    pub fn set_limits(&self, bytes_max: u64, max_age: Duration) {
+        *lock(&self.limits) = (bytes_max, max_age);
+    }
+
+    /// Most bytes in segments.
+    fn bytes_max(&self) -> u64 {
+        lock(&self.limits).0
+    }
+
+    /// Age at which a record is dropped.
+    fn max_age(&self) -> Duration {
+        lock(&self.limits).1
     }
 
     /// The spool's own time, in milliseconds since 1970: what records are stamped with.

@@ -124,7 +124,7 @@ impl Reader {
 
     /// Whether a record is over the maximal age, so that trying on is useless.
     pub fn is_expired(&self, record: &Record) -> bool {
-        let max_age_ms = u64::try_from(self.spool.config.max_age.as_millis()).unwrap_or(u64::MAX);
+        let max_age_ms = u64::try_from(self.spool.max_age().as_millis()).unwrap_or(u64::MAX);
         let age_ms = self.spool.now_unix_ms().saturating_sub(record.appended_unix_ms);
         age_ms > max_age_ms
     }

@@ -61,6 +61,7 @@ impl Spool {
         let spool = Arc::new(Self {
             disk,
             dir: dir.into(),
+            limits: Mutex::new((config.bytes_max, config.max_age)),
             config,
             clock,
             head: watch::Sender::new(0),

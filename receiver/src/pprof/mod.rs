@@ -5,6 +5,7 @@ mod client;
 mod config;
 mod failure;
 mod fetch;
+mod handle;
 mod http;
 mod kind;
 mod manager;
@@ -18,6 +19,7 @@ mod target;
 mod tests;
 
 pub use config::{Config, Later, Problem, ProfileConfig, Scheme, StaticConfig, Texts};
+pub use handle::Handle;
 pub use http::{
     Authorization, BasicAuth, Credentials, HeaderValues, Headers, HttpSettings, TlsConfig,
 };
@@ -53,11 +55,11 @@ pub struct Pprof {
 }
 
 impl Pprof {
-    /// A receiver for the targets that stand in its config, as members of the group `id`. Fails
-    /// if HTTP cannot be set up.
-    pub fn fixed(id: &str, config: &Config, context: &Context) -> anyhow::Result<Self> {
-        let (_, targets) = watch::channel(config.scrape_targets(id).into());
-        Self::following(targets, &config.limits, context)
+    /// A receiver for the targets that stand in its config, as members of the group `id`, and
+    /// what tells it of others. Fails if HTTP cannot be set up.
+    pub fn new(id: &str, config: &Config, context: &Context) -> anyhow::Result<(Self, Handle)> {
+        let handle = Handle::new(id, config);
+        Ok((Self::following(handle.targets(), &config.limits, context)?, handle))
     }
 
     /// A receiver for targets that come and go. Fails if HTTP cannot be set up.
