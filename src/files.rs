@@ -17,6 +17,8 @@ pub struct Stacks {
     pub trie: Arc<Trie>,
     /// Own value of each node.
     pub own: Vec<i64>,
+    /// The same of what they are compared to.
+    pub base: Option<Vec<i64>>,
     /// The unit of the values.
     pub unit: String,
     /// What they are of, as `cpu:cpu`.
@@ -26,7 +28,7 @@ pub struct Stacks {
 impl From<Flame> for Stacks {
     fn from(flame: Flame) -> Self {
         let kind = flame.kind.to_string();
-        Self { trie: flame.trie, own: flame.own, unit: flame.kind.unit, kind }
+        Self { trie: flame.trie, own: flame.own, base: flame.base, unit: flame.kind.unit, kind }
     }
 }
 
@@ -58,28 +60,61 @@ pub fn read(files: &[PathBuf]) -> anyhow::Result<Vec<Profile>> {
 /// # Errors
 /// As `read`; and where a file does not have the type, or has it in another unit.
 pub fn stacks(files: &[PathBuf], spec: Option<&TypeSpec>) -> anyhow::Result<Stacks> {
-    let (mut trie, mut own) = (Trie::new(), Vec::new());
-    let mut first: Option<(String, String)> = None;
-    for (profile, file) in read(files)?.iter().zip(files) {
-        let column = column(profile, spec).with_context(|| file.display().to_string())?;
-        let sample_type = profile.meta.sample_types[column];
-        let kind = format!("{}:{}", profile.meta.name, profile.text(sample_type.kind));
-        let found = (kind, profile.text(sample_type.unit).to_owned());
-        let first = first.get_or_insert_with(|| found.clone());
-        anyhow::ensure!(
-            *first == found,
-            "{}: has {} in {}, the first file {} in {}",
-            file.display(),
-            found.0,
-            found.1,
-            first.0,
-            first.1
-        );
-        add(profile, column, &mut trie, &mut own);
+    let mut adder = Adder::default();
+    let own = adder.add(files, spec)?;
+    adder.finish(own, None)
+}
+
+/// One type of a file, and of the one that it is compared to.
+///
+/// # Errors
+/// As `stacks`.
+pub fn diff(base: &PathBuf, new: &PathBuf, spec: Option<&TypeSpec>) -> anyhow::Result<Stacks> {
+    let mut adder = Adder::default();
+    let base = adder.add(std::slice::from_ref(base), spec)?;
+    let own = adder.add(std::slice::from_ref(new), spec)?;
+    adder.finish(own, Some(base))
+}
+
+/// Files on their way to one tree of one type.
+#[derive(Default)]
+struct Adder {
+    trie: Trie,
+    /// Type and unit of the first file.
+    first: Option<(String, String)>,
+}
+
+impl Adder {
+    /// The own values of some files together.
+    fn add(&mut self, files: &[PathBuf], spec: Option<&TypeSpec>) -> anyhow::Result<Vec<i64>> {
+        let mut own = Vec::new();
+        for (profile, file) in read(files)?.iter().zip(files) {
+            let column = column(profile, spec).with_context(|| file.display().to_string())?;
+            let sample_type = profile.meta.sample_types[column];
+            let kind = format!("{}:{}", profile.meta.name, profile.text(sample_type.kind));
+            let found = (kind, profile.text(sample_type.unit).to_owned());
+            let first = self.first.get_or_insert_with(|| found.clone());
+            anyhow::ensure!(
+                *first == found,
+                "{}: has {} in {}, the first file {} in {}",
+                file.display(),
+                found.0,
+                found.1,
+                first.0,
+                first.1
+            );
+            add(profile, column, &mut self.trie, &mut own);
+        }
+        Ok(own)
     }
-    let (kind, unit) = first.context("there is no file")?;
-    own.resize(trie.len(), 0);
-    Ok(Stacks { trie: Arc::new(trie), own, unit, kind })
+
+    fn finish(self, mut own: Vec<i64>, mut base: Option<Vec<i64>>) -> anyhow::Result<Stacks> {
+        let (kind, unit) = self.first.context("there is no file")?;
+        for values in std::iter::once(&mut own).chain(&mut base) {
+            values.resize(self.trie.len(), 0);
+        }
+        Ok(Stacks { trie: Arc::new(self.trie), own, base, unit, kind })
+    }
 }
 
 fn column(profile: &Profile, spec: Option<&TypeSpec>) -> anyhow::Result<usize> {

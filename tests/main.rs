@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod commands;
 mod numbers;
 mod pages;
 mod process;

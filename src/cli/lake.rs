@@ -8,16 +8,18 @@ use std::{
 
 use anyhow::Context;
 use clap::Subcommand;
-use lake::{Allowance, Selection, time::TimeRange};
+use lake::{Selection, time::TimeRange};
 use pipeline::picture::unit;
 
-use super::{Failure, select::LakeArgs};
+use super::{Failure, ask::ask, select::LakeArgs};
 
 /// What can be asked of a lake.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Services, types and hours that are there
     Ls(LakeArgs),
+    /// Read every file whole, and name those that are damaged; exit code 1 if there are any
+    Check(LakeArgs),
 }
 
 /// Files and bytes of something.
@@ -31,6 +33,22 @@ struct Size {
 pub fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Ls(args) => ls(args),
+        Command::Check(args) => check(args),
+    }
+}
+
+fn check(args: &LakeArgs) -> Result<(), Failure> {
+    let lake = args.open()?;
+    let checked = ask(|allowance| lake.check(allowance))?;
+    let mut out = io::stdout().lock();
+    for bad in &checked.bad {
+        writeln!(out, "{}: {}", args.path().join(&bad.path).display(), bad.reason)?;
+    }
+    let (files, rows) = (checked.files, checked.rows);
+    match checked.bad.len() {
+        0 => Ok(writeln!(out, "{files} files with {rows} rows are sound")?),
+        1 => Err(Failure::Failed(anyhow::anyhow!("1 file is damaged"))),
+        bad => Err(Failure::Failed(anyhow::anyhow!("{bad} files are damaged"))),
     }
 }
 
@@ -38,7 +56,7 @@ fn ls(args: &LakeArgs) -> Result<(), Failure> {
     let (root, lake) = (args.path(), args.open()?);
     let mut out = io::stdout().lock();
     let selection = Selection::new(TimeRange::ALL);
-    let (services, notes) = lake.services(&selection, &Allowance::default())?;
+    let (services, notes) = ask(|allowance| lake.services(&selection, allowance))?;
     for service in &services {
         let at = |us: i64| {
             let at = jiff::Timestamp::from_second(us.div_euclid(1_000_000));
@@ -61,8 +79,8 @@ fn ls(args: &LakeArgs) -> Result<(), Failure> {
         let bytes = unit::human(total.bytes as i64, "bytes");
         writeln!(out, "{table}: {} hours, {} files, {bytes}", hours.len(), total.files)?;
     }
-    for skipped in &notes.skipped {
-        writeln!(out, "skipped {}: {}", skipped.path.display(), skipped.reason)?;
+    for line in notes.lines(None) {
+        writeln!(out, "{line}")?;
     }
     Ok(())
 }

@@ -1,8 +1,12 @@
 //! The command line: what can be said, and which exit code an end has.
 
+mod ask;
+mod completions;
 mod config;
+mod diff;
 mod import;
 mod lake;
+mod lists;
 mod run;
 mod select;
 mod view;
@@ -42,9 +46,17 @@ enum Command {
     Flame(view::FlameArgs),
     /// One pprof file out of many profiles, for `go tool pprof`
     Merge(view::MergeArgs),
+    /// What changed between two selections, or two files
+    Diff(diff::DiffArgs),
+    /// Values over time
+    Series(lists::SeriesArgs),
+    /// Labels and their values, which -l and --by take
+    Labels(lists::LabelsArgs),
     /// Look at the lake itself
     #[command(subcommand)]
     Lake(lake::Command),
+    /// Write what a shell needs to complete commands and flags
+    Completions(completions::Args),
 }
 
 /// Why a command ended without success.
@@ -106,7 +118,11 @@ pub fn main() -> ExitCode {
         Command::Top(args) => view::top(&args),
         Command::Flame(args) => view::flame(&args),
         Command::Merge(args) => view::merge(&args),
+        Command::Diff(args) => diff::diff(&args),
+        Command::Series(args) => lists::series(&args),
+        Command::Labels(args) => lists::labels(&args),
         Command::Lake(command) => lake::run(&command),
+        Command::Completions(args) => completions::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

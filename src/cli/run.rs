@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
     time::Duration,
 };
 
@@ -10,7 +9,7 @@ use anyhow::Context;
 use clap::Args as ClapArgs;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Failure, config::Sources};
+use super::{Failure, config::Sources, select::DataDirArgs};
 use crate::{
     assemble::Process,
     config::{self, LogLevel, Resolved},
@@ -26,15 +25,8 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Args {
     #[command(flatten)]
     sources: Sources,
-    /// Directory of spool and lake
-    #[arg(
-        short,
-        long,
-        value_name = "DIR",
-        default_value = "./profpipe-data",
-        env = "PROFPIPE_DATA_DIR"
-    )]
-    data_dir: PathBuf,
+    #[command(flatten)]
+    data: DataDirArgs,
     /// Host of the web app
     #[arg(long, value_name = "HOST")]
     web_host: Option<String>,
@@ -51,7 +43,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let options = config::Options {
         files: args.sources.files,
         sets: args.sources.sets,
-        data_dir: args.data_dir,
+        data_dir: args.data.data_dir,
         web_host: args.web_host,
         web_port: args.web_port,
         log_level: args.log_level,

@@ -2,16 +2,19 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-use lake::{Lake, Selection, TypeSpec, matcher, time};
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use lake::{Gauge, Lake, Selection, TypeSpec, matcher, time};
 use pipeline::picture::Filter;
 
 use super::Failure;
 
-/// Where the lake is.
+/// Where everything is.
 #[derive(Args, Clone, Debug)]
-pub struct LakeArgs {
-    /// Data directory; the lake is `lake` in it
+pub struct DataDirArgs {
+    /// Directory of the spool and the lake
     #[arg(
         short,
         long,
@@ -20,6 +23,13 @@ pub struct LakeArgs {
         env = "PROFPIPE_DATA_DIR"
     )]
     pub data_dir: PathBuf,
+}
+
+/// Where the lake is.
+#[derive(Args, Clone, Debug)]
+pub struct LakeArgs {
+    #[command(flatten)]
+    data: DataDirArgs,
     /// A lake elsewhere
     #[arg(long, value_name = "DIR")]
     pub lake: Option<PathBuf>,
@@ -28,7 +38,7 @@ pub struct LakeArgs {
 impl LakeArgs {
     /// The directory of the lake.
     pub fn path(&self) -> PathBuf {
-        self.lake.clone().unwrap_or_else(|| self.data_dir.join("lake"))
+        self.lake.clone().unwrap_or_else(|| self.data.data_dir.join("lake"))
     }
 
     /// The lake, which must be there: an empty answer would hide a wrong path.
@@ -44,40 +54,51 @@ impl LakeArgs {
     }
 }
 
+/// What says which part of a lake is meant, and so does not go with files.
+pub const SELECTION: [&str; 8] =
+    ["service", "since", "until", "from", "to", "all", "labels", "gauge"];
+
 /// What of the lake.
 #[derive(Args, Clone, Debug)]
 pub struct SelectArgs {
     /// Service
-    #[arg(short, long, value_name = "NAME", conflicts_with = "files")]
+    #[arg(short, long, value_name = "NAME")]
     pub service: Option<String>,
     /// Type, as `cpu:cpu` or `heap:inuse_space`; half of it where that is unambiguous
     #[arg(short = 't', long = "type", value_name = "TYPE")]
     pub kind: Option<String>,
     /// The last while, such as 15m, 1h or 7d
-    #[arg(long, value_name = "DURATION", default_value = "1h", conflicts_with = "files")]
+    #[arg(long, value_name = "DURATION", default_value = "1h")]
     pub since: String,
     /// Leave out the last while
-    #[arg(long, value_name = "DURATION", conflicts_with = "files")]
+    #[arg(long, value_name = "DURATION")]
     pub until: Option<String>,
     /// Start: RFC 3339, Unix seconds, or now-2h
-    #[arg(long, value_name = "TIME", conflicts_with_all = ["since", "until", "files"])]
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["since", "until"])]
     pub from: Option<String>,
     /// End, not included
-    #[arg(long, value_name = "TIME", conflicts_with_all = ["since", "until", "files"])]
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["since", "until"])]
     pub to: Option<String>,
     /// Everything that is there
-    #[arg(long, conflicts_with_all = ["since", "until", "from", "to", "files"])]
+    #[arg(long, conflicts_with_all = ["since", "until", "from", "to"])]
     pub all: bool,
     /// Label matchers, as 'pod=~"a.*", zone!="b"'
-    #[arg(
-        short,
-        long,
-        value_name = "MATCHERS",
-        default_value = "",
-        hide_default_value = true,
-        conflicts_with = "files"
-    )]
+    #[arg(short, long, value_name = "MATCHERS", default_value = "", hide_default_value = true)]
     pub labels: String,
+}
+
+/// What of a gauge.
+#[derive(Args, Clone, Debug)]
+pub struct GaugeArgs {
+    /// What is shown of a gauge such as heap:inuse_space over a range: the average, its end, or
+    /// its highest step
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value_t,
+        value_parser = PossibleValuesParser::new(Gauge::NAMES).try_map(|name| name.parse::<Gauge>())
+    )]
+    pub gauge: Gauge,
 }
 
 /// Which frames.
@@ -97,7 +118,7 @@ pub struct FilterArgs {
     pub show: String,
 }
 
-fn usage(error: impl Into<anyhow::Error>) -> Failure {
+pub(super) fn usage(error: impl Into<anyhow::Error>) -> Failure {
     Failure::Usage(error.into())
 }
 

@@ -3,22 +3,21 @@
 use std::{
     ffi::OsStr,
     fs::File,
-    io::{self, BufWriter, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use lake::{Allowance, Gauge, Notes};
 use pipeline::{
     codec::pprof,
-    picture::{self, Drawing, FlameOptions, Sort, Tree},
-    profile::Temporality,
+    picture::{self, Drawing, FlameOptions, Sort, Top, Tree},
 };
 
 use super::{
     Failure,
-    select::{FilterArgs, LakeArgs, SelectArgs},
+    ask::{ask, tell},
+    select::{FilterArgs, GaugeArgs, LakeArgs, SELECTION, SelectArgs},
 };
 use crate::files::{self, Stacks};
 
@@ -26,26 +25,16 @@ use crate::files::{self, Stacks};
 #[derive(Args, Debug)]
 pub struct Source {
     /// pprof files to look at in place of the lake
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", conflicts_with_all = SELECTION)]
     files: Vec<PathBuf>,
     #[command(flatten)]
     lake: LakeArgs,
     #[command(flatten)]
     select: SelectArgs,
     #[command(flatten)]
+    gauge: GaugeArgs,
+    #[command(flatten)]
     filter: FilterArgs,
-}
-
-/// What is shown of a gauge.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum GaugeArg {
-    /// The average over the range
-    #[default]
-    Mean,
-    /// The end of the range
-    Last,
-    /// The highest step of the range
-    Max,
 }
 
 /// Arguments of `top`.
@@ -62,16 +51,17 @@ pub struct TopArgs {
     /// How it is written
     #[arg(long, value_enum, default_value_t)]
     format: TableFormat,
-    /// What is shown of a gauge
-    #[arg(long, value_enum, default_value_t, conflicts_with = "files")]
-    gauge: GaugeArg,
 }
 
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum TableFormat {
+/// How tables are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// For people
     #[default]
     Table,
+    /// Values in the base unit, comma separated
     Csv,
+    /// One object
     Json,
 }
 
@@ -89,16 +79,18 @@ pub struct FlameArgs {
     /// Width of the picture in pixels
     #[arg(long, default_value_t = 1200, value_parser = clap::value_parser!(u32).range(100..=16384))]
     width: u32,
-    /// What is shown of a gauge
-    #[arg(long, value_enum, default_value_t, conflicts_with = "files")]
-    gauge: GaugeArg,
 }
 
+/// How flame graphs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum FlameFormat {
+pub enum FlameFormat {
+    /// A line per stack: root;…;leaf value
     Folded,
+    /// Columns, as /api/v1/flame
     Json,
+    /// A picture
     Svg,
+    /// A page with zoom and search that works from a file
     Html,
 }
 
@@ -110,30 +102,17 @@ pub struct MergeArgs {
     /// File to write, or - for the standard output
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// What is shown of a gauge
-    #[arg(long, value_enum, default_value_t, conflicts_with = "files")]
-    gauge: GaugeArg,
-}
-
-impl From<GaugeArg> for Gauge {
-    fn from(gauge: GaugeArg) -> Self {
-        match gauge {
-            GaugeArg::Mean => Self::Mean,
-            GaugeArg::Last => Self::Last,
-            GaugeArg::Max => Self::Max,
-        }
-    }
 }
 
 impl Source {
     /// Values by stack, from the lake or from files.
-    fn stacks(&self, gauge: GaugeArg) -> Result<Stacks, Failure> {
+    fn stacks(&self) -> Result<Stacks, Failure> {
         if !self.files.is_empty() {
             return Ok(files::stacks(&self.files, self.select.type_spec()?.as_ref())?);
         }
         let selection = self.select.selection()?;
-        let flame = self.lake.open()?.flame(&selection, gauge.into(), &Allowance::default());
-        let flame = flame.map_err(from_lake)?;
+        let (lake, gauge) = (self.lake.open()?, self.gauge.gauge);
+        let flame = ask(|allowance| lake.flame(&selection, gauge, allowance))?;
         tell(&flame.notes, Some(flame.kind.temporality))?;
         Ok(Stacks::from(flame))
     }
@@ -146,89 +125,90 @@ impl Source {
     }
 }
 
-/// A question that cannot be is a matter of usage; anything else is a failure.
-fn from_lake(error: lake::Error) -> Failure {
-    match error {
-        lake::Error::Input { .. } => Failure::Usage(error.into()),
-        error => Failure::Failed(error.into()),
-    }
-}
-
-/// Tells on the standard error what an answer leaves out.
-fn tell(notes: &Notes, shown: Option<Temporality>) -> Result<(), Failure> {
-    let mut err = io::stderr().lock();
-    if let (true, Some(shown)) = (notes.mixed, shown) {
-        let shown = shown.as_str();
-        writeln!(err, "profpipe: values of other temporalities are left out, shown is {shown}")?;
-    }
-    for skipped in &notes.skipped {
-        writeln!(err, "profpipe: skipped {}: {}", skipped.path.display(), skipped.reason)?;
-    }
-    Ok(())
-}
-
 /// Draws the tree of some stacks, filtered.
-fn with_tree<T>(
-    source: &Source,
+pub fn with_tree<T>(
+    filter: &FilterArgs,
     stacks: &Stacks,
     then: impl FnOnce(&Tree<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let filter = source.filter.filter()?;
+    let filter = filter.filter()?;
     let filtered = filter.apply(&stacks.trie);
     let tree = Tree::new(filtered.trie(), &stacks.unit, filtered.values(&stacks.own));
-    then(&tree)
+    then(&match &stacks.base {
+        Some(base) => tree.with_base(filtered.values(base)),
+        None => tree,
+    })
 }
 
 /// `profpipe top`.
 pub fn top(args: &TopArgs) -> Result<(), Failure> {
-    let stacks = args.source.stacks(args.gauge)?;
+    let stacks = args.source.stacks()?;
     let sort = if args.cum { Sort::Cum } else { Sort::Flat };
-    let table = with_tree(&args.source, &stacks, |tree| Ok(picture::top(tree, sort, args.n)))?;
-    let mut out = BufWriter::new(io::stdout().lock());
-    match args.format {
+    let filter = &args.source.filter;
+    let table = with_tree(filter, &stacks, |tree| Ok(picture::top(tree, sort, args.n)))?;
+    let table = write_table(&table, &args.source.title(&stacks), args.format)?;
+    write(Path::new("-"), &table)
+}
+
+/// A table in the format that is asked for.
+pub fn write_table(table: &Top, title: &str, format: TableFormat) -> Result<Vec<u8>, Failure> {
+    let mut out = Vec::new();
+    match format {
         TableFormat::Table => {
-            writeln!(out, "{}", args.source.title(&stacks))?;
-            picture::write_text(&table, &mut out)?;
+            writeln!(out, "{title}")?;
+            picture::write_text(table, &mut out)?;
         }
-        TableFormat::Csv => picture::write_csv(&table, &mut out)?,
+        TableFormat::Csv => picture::write_csv(table, &mut out)?,
         TableFormat::Json => {
-            serde_json::to_writer(&mut out, &table)?;
+            serde_json::to_writer(&mut out, table)?;
             writeln!(out)?;
         }
     }
-    Ok(out.flush()?)
+    Ok(out)
 }
 
 /// `profpipe flame`.
 pub fn flame(args: &FlameArgs) -> Result<(), Failure> {
-    let format = flame_format(args)?;
-    let stacks = args.source.stacks(args.gauge)?;
+    let format = match args.format {
+        Some(format) => format,
+        None => flame_format(&args.output)?.unwrap_or(FlameFormat::Folded),
+    };
+    let stacks = args.source.stacks()?;
     let title = args.source.title(&stacks);
-    let drawing = Drawing { title: &title, width: args.width, ..Drawing::default() };
-    let options = FlameOptions { width: args.width, ..FlameOptions::default() };
-    let bytes = with_tree(&args.source, &stacks, |tree| {
-        let mut out = Vec::new();
-        let drawn = || picture::flame(tree, &options).map_err(|bad| anyhow::anyhow!(bad.message));
-        match format {
-            FlameFormat::Folded => picture::write_folded(tree, &mut out)?,
-            FlameFormat::Json => serde_json::to_writer(&mut out, &drawn()?)?,
-            FlameFormat::Svg => picture::write_svg(&drawn()?, &drawing, &mut out)?,
-            FlameFormat::Html => picture::write_html(&drawn()?, &drawing, &mut out)?,
-        }
-        Ok(out)
-    })?;
+    let filter = &args.source.filter;
+    let bytes = with_tree(filter, &stacks, |tree| draw(tree, &title, args.width, format))?;
     write(&args.output, &bytes)
 }
 
-fn flame_format(args: &FlameArgs) -> Result<FlameFormat, Failure> {
-    let extension = args.output.extension().and_then(OsStr::to_str);
-    match (args.format, extension) {
-        (Some(format), _) => Ok(format),
-        (None, Some("svg")) => Ok(FlameFormat::Svg),
-        (None, Some("html" | "htm")) => Ok(FlameFormat::Html),
-        (None, Some("json")) => Ok(FlameFormat::Json),
-        (None, Some("folded" | "txt") | None) => Ok(FlameFormat::Folded),
-        (None, Some(other)) => Err(Failure::Usage(anyhow::anyhow!(
+/// A flame graph in the format that is asked for.
+pub fn draw(
+    tree: &Tree<'_>,
+    title: &str,
+    width: u32,
+    format: FlameFormat,
+) -> Result<Vec<u8>, Failure> {
+    let drawing = Drawing { title, width, ..Drawing::default() };
+    let options = FlameOptions { width, ..FlameOptions::default() };
+    let drawn = || picture::flame(tree, &options).map_err(|bad| anyhow::anyhow!(bad.message));
+    let mut out = Vec::new();
+    match format {
+        FlameFormat::Folded => picture::write_folded(tree, &mut out)?,
+        FlameFormat::Json => serde_json::to_writer(&mut out, &drawn()?)?,
+        FlameFormat::Svg => picture::write_svg(&drawn()?, &drawing, &mut out)?,
+        FlameFormat::Html => picture::write_html(&drawn()?, &drawing, &mut out)?,
+    }
+    Ok(out)
+}
+
+/// The format that the name of a file asks for; none for the standard output.
+pub fn flame_format(output: &Path) -> Result<Option<FlameFormat>, Failure> {
+    match output.extension().and_then(OsStr::to_str) {
+        Some("svg") => Ok(Some(FlameFormat::Svg)),
+        Some("html" | "htm") => Ok(Some(FlameFormat::Html)),
+        Some("json") => Ok(Some(FlameFormat::Json)),
+        Some("folded" | "txt") => Ok(Some(FlameFormat::Folded)),
+        None => Ok(None),
+        Some(other) => Err(Failure::Usage(anyhow::anyhow!(
             "`.{other}` is no picture: use .svg, .html, .folded or .json, or say --format"
         ))),
     }
@@ -242,8 +222,8 @@ pub fn merge(args: &MergeArgs) -> Result<(), Failure> {
         true => {
             let selection = args.source.select.selection()?;
             let lake = args.source.lake.open()?;
-            let merged = lake.merge(&selection, args.gauge.into(), &Allowance::default());
-            let (profile, notes) = merged.map_err(from_lake)?;
+            let gauge = args.source.gauge.gauge;
+            let (profile, notes) = ask(|allowance| lake.merge(&selection, gauge, allowance))?;
             tell(&notes, None)?;
             profile
         }
@@ -255,7 +235,8 @@ pub fn merge(args: &MergeArgs) -> Result<(), Failure> {
     write(&args.output, &pprof::encode(&profile))
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+/// Writes to a file, or for - to the standard output.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     if path == Path::new("-") {
         let mut out = io::stdout().lock();
         out.write_all(bytes)?;

@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod go;
 pub mod http;
+pub mod made;
 pub mod numbers;
 pub mod oracle;
 pub mod process;

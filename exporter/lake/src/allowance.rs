@@ -21,13 +21,39 @@ pub struct Allowance {
     pub stop: Option<Arc<AtomicBool>>,
     /// Threads that read files.
     pub threads_max: usize,
+    /// Where it is counted how far the answer is.
+    pub progress: Option<Arc<Progress>>,
+}
+
+/// How far an answer is: files that were read, of those known so far to matter. Their number grows
+/// while a question looks at one table after another.
+#[derive(Debug, Default)]
+pub struct Progress {
+    read: AtomicUsize,
+    files: AtomicUsize,
+}
+
+impl Progress {
+    /// Files that were read, and all of them.
+    pub fn files(&self) -> (usize, usize) {
+        (self.read.load(Ordering::Relaxed), self.files.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn expect(&self, files: usize) {
+        self.files.fetch_add(files, Ordering::Relaxed);
+    }
+
+    pub(crate) fn step(&self) {
+        self.read.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Default for Allowance {
     /// 512 MiB, no deadline, and four threads or as many as there are cores.
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-        Self { bytes_max: 512 << 20, deadline: None, stop: None, threads_max: cores.min(4) }
+        let threads_max = cores.min(4);
+        Self { bytes_max: 512 << 20, deadline: None, stop: None, threads_max, progress: None }
     }
 }
 

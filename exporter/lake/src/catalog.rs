@@ -93,43 +93,50 @@ impl Lake {
         allowance: &Allowance,
     ) -> Result<(Vec<Label>, Notes), Error> {
         let ask = Ask::new(self, allowance);
-        let rows = match &selection.spec {
-            Some(_) => Question::new(&ask, selection)?.rows,
-            None => filter(selection, false),
-        };
-        let mut parts =
-            ask.fold(&PROFILES, &filter(selection, true), Values::new, |found, group, rows| {
-                for column in FIXED_KEYS {
-                    let codes = group.texts(column)?;
-                    let mut seen = BTreeSet::new();
-                    walk(rows, [&codes.runs], |_, [code]| {
-                        seen.insert(code);
-                    });
-                    for code in seen {
-                        add(found, column, codes.text(code));
-                    }
-                }
-                add_sets(found, rows, &*group.sets("resource")?);
-                Ok(())
-            })?;
-        parts.extend(ask.fold(&SAMPLES, &rows, Values::new, |found, group, rows| {
-            add_sets(found, rows, &*group.sets("labels")?);
-            Ok(())
-        })?);
-        let mut all = Values::new();
-        for (name, values) in parts.into_iter().flatten() {
-            all.entry(name).or_default().extend(values);
-        }
         let list = |(name, values): (String, BTreeSet<String>)| Label {
             name,
             more: values.len().saturating_sub(VALUES_MAX),
             values: values.into_iter().take(VALUES_MAX).collect(),
         };
-        Ok((all.into_iter().map(list).collect(), ask.notes()))
+        let labels = label_values(&ask, selection)?.into_iter().map(list);
+        Ok((labels.collect(), ask.notes()))
     }
 }
 
-type Values = BTreeMap<String, BTreeSet<String>>;
+/// Labels with their values.
+pub(crate) type Values = BTreeMap<String, BTreeSet<String>>;
+
+/// The labels of a selection: columns, labels of samples, and resource attributes.
+pub(crate) fn label_values(ask: &Ask<'_>, selection: &Selection) -> Result<Values, Error> {
+    let rows = match &selection.spec {
+        Some(_) => Question::new(ask, selection)?.rows,
+        None => filter(selection, false),
+    };
+    let mut parts =
+        ask.fold(&PROFILES, &filter(selection, true), Values::new, |found, group, rows| {
+            for column in FIXED_KEYS {
+                let codes = group.texts(column)?;
+                let mut seen = BTreeSet::new();
+                walk(rows, [&codes.runs], |_, [code]| {
+                    seen.insert(code);
+                });
+                for code in seen {
+                    add(found, column, codes.text(code));
+                }
+            }
+            add_sets(found, rows, &*group.sets("resource")?);
+            Ok(())
+        })?;
+    parts.extend(ask.fold(&SAMPLES, &rows, Values::new, |found, group, rows| {
+        add_sets(found, rows, &*group.sets("labels")?);
+        Ok(())
+    })?);
+    let mut all = Values::new();
+    for (name, values) in parts.into_iter().flatten() {
+        all.entry(name).or_default().extend(values);
+    }
+    Ok(all)
+}
 
 fn add(found: &mut Values, name: &str, value: &str) {
     if value.is_empty() {

@@ -22,17 +22,19 @@ mod scan;
 #[cfg(test)]
 mod scan_tests;
 pub mod schema;
+mod seal;
 mod selection;
 mod series;
 mod symbols;
 pub mod time;
 mod tries;
+mod unmatched;
 mod write;
 #[cfg(test)]
 mod write_tests;
 mod writer_id;
 
-pub use allowance::Allowance;
+pub use allowance::{Allowance, Progress};
 pub use catalog::{Label, Service};
 pub use check::Checked;
 pub use commit::StorageError;

@@ -3,6 +3,8 @@
 //! Regular expressions are anchored at both ends and run in linear time. A label that is not there
 //! counts as the empty string, as in Prometheus.
 
+use std::fmt;
+
 use regex::{Regex, RegexBuilder};
 
 /// Keys that are columns of their own, in `samples` and in `profiles`.
@@ -75,8 +77,27 @@ impl Matcher {
     }
 }
 
-/// Whether two keys are the same up to dots and underscores.
-pub(crate) fn same_key(a: &str, b: &str) -> bool {
+/// As in PromQL: `pod=~"a.*"`.
+impl fmt::Display for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (operator, value) = match &self.test {
+            Test::Equal(value) => ("=", value.as_str()),
+            Test::NotEqual(value) => ("!=", value.as_str()),
+            Test::Match(regex) => ("=~", written(regex)),
+            Test::NotMatch(regex) => ("!~", written(regex)),
+        };
+        write!(f, "{}{operator}{value:?}", self.key)
+    }
+}
+
+/// A regular expression as it was written, without what anchors it.
+fn written(regex: &Regex) -> &str {
+    let pattern = regex.as_str();
+    pattern.strip_prefix("^(?:").and_then(|rest| rest.strip_suffix(")$")).unwrap_or(pattern)
+}
+
+/// Whether two keys are the same up to dots and underscores, as in matchers.
+pub fn same_key(a: &str, b: &str) -> bool {
     let folded = |byte: u8| if byte == b'.' { b'_' } else { byte };
     a.len() == b.len() && a.bytes().map(folded).eq(b.bytes().map(folded))
 }

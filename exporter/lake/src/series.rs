@@ -109,6 +109,9 @@ impl Lake {
                 }
             }
             let shared_gaps = by.is_some() && by_profiles.is_none();
+            if table.sums.values().flat_map(BTreeMap::values).all(|sum| *sum == 0.0) {
+                ask.nothing(selection)?;
+            }
             let (times_us, lines) = lines(table, &sheet, shared_gaps);
             let (kind, step_us) = (question.chosen.kind, sheet.step_us);
             return Ok(Series { kind, step_us, times_us, lines, notes: ask.notes() });

@@ -12,6 +12,7 @@ use lake::Lake;
 use pipeline::target::TargetBoard;
 use tokio::sync::Semaphore;
 
+pub use api::{Labels, Series};
 pub use config::Config;
 
 /// Questions that are answered at the same time; more wait their turn or are told to come back.

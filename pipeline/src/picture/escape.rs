@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 /// Control characters and those that reorder or hide text, each as U+FFFD: what is seen is what is
 /// there, on a line of its own.
-pub(super) fn visible(text: &str) -> Cow<'_, str> {
+pub fn visible(text: &str) -> Cow<'_, str> {
     if text.chars().any(unseen) {
         Cow::Owned(text.chars().map(|c| if unseen(c) { '\u{fffd}' } else { c }).collect())
     } else {
@@ -55,7 +55,7 @@ pub(super) fn script(json: &str) -> String {
 
 /// A text cell of CSV (RFC 4180). Spreadsheets run a cell that begins as a formula, so such a one
 /// gets an apostrophe in front.
-pub(super) fn csv(text: &str) -> String {
+pub fn csv(text: &str) -> String {
     let text = visible(text);
     let formula = text.trim_start().starts_with(['=', '+', '-', '@']);
     let text = if formula { format!("'{text}") } else { text.into_owned() };

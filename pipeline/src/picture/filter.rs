@@ -46,6 +46,24 @@ pub fn pattern(field: &'static str, text: &str) -> Result<Option<Regex>, BadInpu
     }
 }
 
+/// What `focus` and `ignore` leave of stacks (`root;…;leaf`); nothing where neither is set.
+///
+/// # Errors
+/// As [`pattern`], with the parameter's name as the field.
+pub fn stack_filter(
+    focus: &str,
+    ignore: &str,
+) -> Result<Option<impl Fn(&str) -> bool + Send + Sync + 'static>, BadInput> {
+    let (focus, ignore) = (pattern("focus", focus)?, pattern("ignore", ignore)?);
+    if focus.is_none() && ignore.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(move |stack: &str| {
+        let any = |regex: &Regex| stack.split(';').any(|frame| regex.is_match(frame));
+        focus.as_ref().is_none_or(any) && !ignore.as_ref().is_some_and(any)
+    }))
+}
+
 /// Which stacks to keep, and which of their frames.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {

@@ -23,9 +23,10 @@ pub fn write_folded(tree: &Tree, out: &mut impl Write) -> io::Result<()> {
             }
             line.push_str(&visible(trie.name(node)).replace(';', ":"));
         }
-        match tree.values().own(node) {
-            0 => {}
-            value => writeln!(out, "{line} {value}")?,
+        match (tree.base().map(|base| base.own(node)), tree.values().own(node)) {
+            (None | Some(0), 0) => {}
+            (None, value) => writeln!(out, "{line} {value}")?,
+            (Some(base), value) => writeln!(out, "{line} {base} {value}")?,
         }
         let mut next = children.of(node).to_vec();
         next.sort_unstable_by(|&x, &y| trie.name(y).cmp(trie.name(x)));
@@ -84,6 +85,15 @@ pub(super) mod tests {
         let mut own = vec![0; trie.len()];
         own[node as usize] = -3;
         assert_eq!(fold(&trie, &own), "a:b\u{fffd}999 c -3\n");
+    }
+
+    #[test]
+    fn a_diff_has_both_values() {
+        let (trie, own) = unfold("a;b 3\na;c 0\nd 0\n");
+        let base = unfold("a;b 1\na;c 2\n").1;
+        let mut out = vec![];
+        write_folded(&Tree::new(&trie, "count", own).with_base(base), &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "a;b 1 3\na;c 2 0\n");
     }
 
     #[test]

@@ -22,7 +22,8 @@ mod tree;
 mod trie;
 pub mod unit;
 
-pub use filter::{Filter, Filtered, pattern};
+pub use escape::{csv, visible};
+pub use filter::{Filter, Filtered, pattern, stack_filter};
 pub use flame::{Diff, FRAMES_MAX, Flame, FlameOptions, WIDTH_MAX, flame, parse_path};
 pub use folded::write_folded;
 pub use html::write_html;

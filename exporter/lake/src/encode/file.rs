@@ -25,7 +25,10 @@ use super::{
     column::{self, Chunk, ColumnData},
     dict::Scratch,
 };
-use crate::schema::{Column, Kind, MAJOR, Table, key, samples};
+use crate::{
+    schema::{Column, Kind, MAJOR, Table, key, samples},
+    seal,
+};
 
 /// Zstd level of all columns but one.
 const LEVEL: i32 = 1;
@@ -96,6 +99,7 @@ impl Layout {
             (key::WRITER, info.writer.clone()),
             (key::FIRST, info.first.to_string()),
             (key::LAST, info.last.to_string()),
+            (key::SEAL, seal::OPEN.to_owned()),
         ];
         let own = own.map(|(key, value)| KeyValue::new(key.to_string(), value));
         WriterProperties::builder()
@@ -281,6 +285,8 @@ impl TableFile<'_> {
 
     /// The bytes of the file.
     pub fn finish(self) -> Result<Vec<u8>> {
-        self.file.into_inner()
+        let mut bytes = self.file.into_inner()?;
+        seal::close(&mut bytes);
+        Ok(bytes)
     }
 }

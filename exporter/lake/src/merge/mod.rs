@@ -19,8 +19,8 @@ use crate::{
     pages::{PageError, Run},
     scan::{
         Ask, Notes,
-        flame::{Gauge, Question},
-        gauge::{self, Weights},
+        flame::Question,
+        gauge::{self, Gauge, Weights},
         rows::{Rows, walk},
         snapshots::{Name, filled},
     },
@@ -78,7 +78,13 @@ impl Lake {
         let chosen = catalog::choose(&ask, selection)?.kind;
         let profile = chosen.profile;
         let of_profile = catalog::filter(selection, true).with("profile", vec![profile.clone()]);
-        let types = catalog::types(&ask, &of_profile)?;
+        let mut types = catalog::types(&ask, &of_profile)?;
+        if types.is_empty() {
+            // Labels that nothing has make an empty profile, which has types too.
+            let whole = Selection { matchers: vec![], ..selection.clone() };
+            let whole = catalog::filter(&whole, true).with("profile", vec![profile.clone()]);
+            types = catalog::types(&ask, &whole)?;
+        }
         let questions = questions(&ask, selection, &profile, &types)?;
         let mut table = Table::new();
         for (index, question) in questions.iter().enumerate() {
@@ -93,6 +99,9 @@ impl Lake {
             }
         }
         table.retain(|_, values| values.iter().any(|value| *value != 0));
+        if table.is_empty() {
+            ask.nothing(selection)?;
+        }
         let mut head = head(&ask, &of_profile)?;
         head.default_type = chosen.sample_type;
         head.name = profile;

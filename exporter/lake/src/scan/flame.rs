@@ -21,22 +21,10 @@ use crate::{
 use super::{
     Ask, Fail, Notes,
     filter::Filter,
-    gauge::{self, Weights},
+    gauge::{self, Gauge, Weights},
     rows::{Rows, walk},
     snapshots::Name,
 };
-
-/// What is shown of a gauge, which cannot be added over time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Gauge {
-    /// The average over the steps of the range that have data.
-    #[default]
-    Mean,
-    /// The last step that has data.
-    Last,
-    /// The step with the highest total.
-    Max,
-}
 
 /// Values by stack.
 #[derive(Clone, Debug)]
@@ -138,6 +126,9 @@ impl Lake {
         let shared = self.tries.get();
         let question = Question::new(&ask, selection)?;
         let own = own(&ask, &shared, &question, gauge)?;
+        if own.iter().all(|value| *value == 0) {
+            ask.nothing(selection)?;
+        }
         functions::place(&ask, selection.range, &shared)?;
         let kind = question.chosen.kind;
         Ok(Flame { trie: shared.trie(), own, base: None, kind, notes: ask.notes() })
@@ -148,7 +139,7 @@ impl Lake {
     pub fn diff(
         &self,
         selection: &Selection,
-        base: &Selection,
+        base_selection: &Selection,
         gauge: Gauge,
         allowance: &Allowance,
     ) -> Result<Flame, Error> {
@@ -156,8 +147,14 @@ impl Lake {
         let shared = self.tries.get();
         let question = Question::new(&ask, selection)?;
         let own_values = own(&ask, &shared, &question, gauge)?;
-        let of_base = Question::of(base, Chosen { mixed: true, ..question.chosen.clone() });
+        let of_base =
+            Question::of(base_selection, Chosen { mixed: true, ..question.chosen.clone() });
         let base = own(&ask, &shared, &of_base, gauge)?;
+        for (selection, own) in [(base_selection, &base), (selection, &own_values)] {
+            if own.iter().all(|value| *value == 0) {
+                ask.nothing(selection)?;
+            }
+        }
         functions::place(&ask, selection.range, &shared)?;
         Ok(Flame {
             trie: shared.trie(),

@@ -1,13 +1,59 @@
 //! Values of gauges: what a row counts for, given when its instance was profiled.
 
+use std::{fmt, str::FromStr};
+
 use crate::{error::Error, schema::SAMPLES};
 
 use super::{
     Ask,
-    flame::{Gauge, Question},
+    flame::Question,
     rows::walk,
     snapshots::{Name, Sheet, Snapshots},
 };
+
+/// What is shown of a gauge, which cannot be added over time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gauge {
+    /// The average over the steps of the range that have data.
+    #[default]
+    Mean,
+    /// The last step that has data.
+    Last,
+    /// The step with the highest total.
+    Max,
+}
+
+impl Gauge {
+    /// All of them, as they are named in commands and URLs.
+    pub const NAMES: [&str; 3] = ["mean", "last", "max"];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::Last => "last",
+            Self::Max => "max",
+        }
+    }
+}
+
+impl fmt::Display for Gauge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Gauge {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let all = [Self::Mean, Self::Last, Self::Max];
+        all.into_iter().find(|gauge| gauge.as_str() == text).ok_or_else(|| {
+            let message = format!("`{text}` is not mean, last or max");
+            Error::Input { field: "gauge", message }
+        })
+    }
+}
 
 /// Snapshots of a gauge, and what a value of each cell counts for.
 pub(crate) struct Weights {

@@ -8,6 +8,7 @@
 pub(crate) mod filter;
 pub(crate) mod flame;
 pub(crate) mod gauge;
+mod notes;
 pub(crate) mod rows;
 pub(crate) mod snapshots;
 
@@ -30,12 +31,16 @@ use crate::{
     group::{Group, Open},
     pages::PageError,
     schema::Table,
+    selection::Selection,
+    unmatched,
 };
 
 use filter::Filter;
 use rows::Rows;
 
-pub use flame::{Flame, Gauge};
+pub use flame::Flame;
+pub use gauge::Gauge;
+pub use notes::Notes;
 
 /// How often a question starts again because files vanished.
 const TRIES_MAX: usize = 3;
@@ -46,21 +51,13 @@ const SKIPPED_MAX: usize = 100;
 /// The key under which a compacted file lists what it replaced, separated by commas.
 pub(crate) const REPLACES: &str = "profpipe.replaces";
 
-/// What should be known about an answer beside its numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Notes {
-    /// The selection has the type with several temporalities or units; only the one that the
-    /// answer names is in it.
-    pub mixed: bool,
-    /// Files that could not be read, at most a hundred.
-    pub skipped: Vec<Skipped>,
-}
-
 /// A question in progress.
 pub(crate) struct Ask<'a> {
     pub lake: &'a Lake,
     pub meter: Meter<'a>,
     notes: Mutex<Notes>,
+    /// Files that the notes name.
+    skipped_max: usize,
 }
 
 /// Why a row group was not added.
@@ -91,7 +88,13 @@ enum Outcome {
 
 impl<'a> Ask<'a> {
     pub fn new(lake: &'a Lake, allowance: &'a Allowance) -> Self {
-        Self { lake, meter: Meter::new(allowance), notes: Mutex::default() }
+        let meter = Meter::new(allowance);
+        Self { lake, meter, notes: Mutex::default(), skipped_max: SKIPPED_MAX }
+    }
+
+    /// One whose notes name every file that cannot be read.
+    pub fn naming_all(lake: &'a Lake, allowance: &'a Allowance) -> Self {
+        Self { skipped_max: usize::MAX, ..Self::new(lake, allowance) }
     }
 
     /// What came up so far.
@@ -99,7 +102,7 @@ impl<'a> Ask<'a> {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone();
         notes.skipped.sort_by(|a, b| (&a.path, &a.reason).cmp(&(&b.path, &b.reason)));
         notes.skipped.dedup();
-        notes.skipped.truncate(SKIPPED_MAX);
+        notes.skipped.truncate(self.skipped_max);
         notes
     }
 
@@ -107,9 +110,17 @@ impl<'a> Ask<'a> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).mixed = true;
     }
 
-    fn skip(&self, path: PathBuf, reason: impl ToString) {
+    /// Notes why an answer has nothing in it, where the selection's labels may be the reason.
+    pub fn nothing(&self, selection: &Selection) -> Result<(), Error> {
+        let why = unmatched::why(self, selection)?;
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).nothing = why;
+        Ok(())
+    }
+
+    /// Names a file that cannot be read.
+    pub fn skip(&self, path: PathBuf, reason: impl ToString) {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        if notes.skipped.len() < SKIPPED_MAX * 10 {
+        if notes.skipped.len() < self.skipped_max.saturating_mul(10) {
             notes.skipped.push(Skipped { path, reason: reason.to_string() });
         }
     }
@@ -174,6 +185,8 @@ impl<'a> Ask<'a> {
         each: &(impl Fn(&mut S, &Group<'_>, &Rows) -> Result<(), Fail> + Sync),
     ) -> Result<(Vec<S>, Vec<PathBuf>), Error> {
         let next = AtomicUsize::new(0);
+        let progress = self.meter.allowance.progress.as_deref();
+        progress.inspect(|progress| progress.expect(files.len()));
         let worker = |between: &mut dyn FnMut()| {
             let (mut state, mut gone) = (init(), vec![]);
             while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -186,6 +199,7 @@ impl<'a> Ask<'a> {
                         return Err(error);
                     }
                 }
+                progress.inspect(|progress| progress.step());
                 between();
             }
             Ok((state, gone))

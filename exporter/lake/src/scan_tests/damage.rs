@@ -75,7 +75,7 @@ fn truncated_files_are_skipped_and_named() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
     #[test]
-    fn flipped_bytes_never_panic(
+    fn flipped_bytes_never_panic_and_are_found(
         table in 0usize..3,
         flips in prop::collection::vec((any::<prop::sample::Index>(), 1u8..=255), 1..4),
         at_end: bool,
@@ -85,14 +85,18 @@ proptest! {
         let table = [&SAMPLES, &PROFILES, &FUNCTIONS][table];
         let path = paths(root.path(), table)[0].clone();
         let mut bytes = fs::read(&path).unwrap();
+        let whole = bytes.clone();
         for (index, flip) in flips {
             // The footer is the longest part, and its end the most delicate.
             let from = if at_end { bytes.len().saturating_sub(300) } else { 0 };
             let at = from + index.index(bytes.len() - from);
             bytes[at] ^= flip;
         }
-        fs::write(&path, bytes).unwrap();
+        fs::write(&path, &bytes).unwrap();
         let _ = ask(&Lake::open(root.path()));
+        let checked = Lake::open(root.path()).check(&Allowance::default()).unwrap();
+        let bad: Vec<_> = checked.bad.iter().map(|bad| root.path().join(&bad.path)).collect();
+        prop_assert_eq!(bad, if bytes == whole { vec![] } else { vec![path] });
     }
 }
 

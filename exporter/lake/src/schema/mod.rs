@@ -25,6 +25,8 @@ pub mod key {
     pub const FIRST: &str = "profpipe.first";
     /// Last record of the range that the file holds, decimal.
     pub const LAST: &str = "profpipe.last";
+    /// Hash of the whole file, with zeros in place of this value: XXH3 of 128 bits, 32 hex digits.
+    pub const SEAL: &str = "profpipe.xxh3";
 }
 
 /// What a column holds.

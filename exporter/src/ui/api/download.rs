@@ -10,6 +10,11 @@ use pipeline::{codec::pprof as codec, limits::Limits, picture::refine, profile::
 
 use super::{super::Ui, error::ApiError, params::Params};
 
+/// The header that carries what should be known about a download.
+const NOTES: header::HeaderName = header::HeaderName::from_static("profpipe-notes");
+/// Characters of it.
+const NOTES_MAX: usize = 1_000;
+
 /// `/api/v1/pprof`.
 pub async fn pprof(State(ui): State<Ui>, params: Params) -> Result<Response, ApiError> {
     params.only(&["id"])?;
@@ -22,18 +27,27 @@ pub async fn pprof(State(ui): State<Ui>, params: Params) -> Result<Response, Api
     }
     let (filter, gauge) = (params.filter()?, params.gauge()?);
     let body = ui.ask(move |lake, allowance| {
-        let (mut profile, _) = lake.merge(&selection, gauge, allowance)?;
+        let (mut profile, notes) = lake.merge(&selection, gauge, allowance)?;
         if !filter.is_empty() {
             profile = refine(&profile, &filter, &Limits::default())
                 .map_err(|refused| ApiError::TooLarge(refused.to_string()))?;
         }
-        Ok((profile.meta.name.clone(), codec::encode(&profile)))
+        Ok((profile.meta.name.clone(), codec::encode(&profile), notes.lines(None)))
     });
-    let (name, body) = body.await?;
+    let (name, body, notes) = body.await?;
     let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.pb.gz\"")),
     ];
-    Ok((headers, body).into_response())
+    let mut response = (headers, body).into_response();
+    // The body is for other tools, so what should be known beside goes into the head.
+    if !notes.is_empty() {
+        let printable = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
+        let text: String = notes.join("; ").chars().map(printable).take(NOTES_MAX).collect();
+        if let Ok(text) = text.parse() {
+            response.headers_mut().insert(NOTES, text);
+        }
+    }
+    Ok(response)
 }

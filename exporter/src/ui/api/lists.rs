@@ -7,7 +7,7 @@ use lake::{
     Selection, SeriesOptions, Type,
     time::{TimeRange, now_us},
 };
-use pipeline::{picture::pattern, profile::Temporality, target::TargetStatus};
+use pipeline::{picture::stack_filter, profile::Temporality, target::TargetStatus};
 use serde::Serialize;
 
 use super::{super::Ui, error::ApiError, params::Params};
@@ -48,6 +48,8 @@ impl From<Type> for ApiType {
 pub struct Services {
     now: f64,
     services: Vec<Service>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -69,14 +71,14 @@ pub async fn services(State(ui): State<Ui>, params: Params) -> Result<Json<Servi
         selection.range = TimeRange { from_us: now_us() - DAY_US, to_us: i64::MAX };
     }
     let found = ui.ask(move |lake, allowance| {
-        let mut found = lake.services(&selection, allowance)?.0;
-        if found.is_empty() && !ranged {
+        let mut found = lake.services(&selection, allowance)?;
+        if found.0.is_empty() && !ranged {
             selection.range = TimeRange::ALL;
-            found = lake.services(&selection, allowance)?.0;
+            found = lake.services(&selection, allowance)?;
         }
         Ok(found)
     });
-    let found = found.await?;
+    let (found, notes) = found.await?;
     let services = found.into_iter().map(|service| Service {
         service: service.service,
         module: String::new(),
@@ -84,30 +86,48 @@ pub async fn services(State(ui): State<Ui>, params: Params) -> Result<Json<Servi
         first: seconds(service.first_us),
         last: seconds(service.last_us),
     });
-    Ok(Json(Services { now: seconds(now_us()), services: services.collect() }))
+    let services = services.collect();
+    Ok(Json(Services { now: seconds(now_us()), services, notes: notes.lines(None) }))
 }
 
 /// The answer of `/api/v1/types`.
 #[derive(Serialize)]
 pub struct Types {
     types: Vec<ApiType>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 /// `/api/v1/types`.
 pub async fn types(State(ui): State<Ui>, params: Params) -> Result<Json<Types>, ApiError> {
     params.only(&[])?;
     let selection = params.selection()?;
-    let found = ui.ask(move |lake, allowance| Ok(lake.types(&selection, allowance)?.0)).await?;
+    let found = ui.ask(move |lake, allowance| Ok(lake.types(&selection, allowance)?));
+    let (found, notes) = found.await?;
     let types = found
         .into_iter()
         .map(|(kind, default)| ApiType { default: Some(default), ..ApiType::from(kind) });
-    Ok(Json(Types { types: types.collect() }))
+    Ok(Json(Types { types: types.collect(), notes: notes.lines(None) }))
 }
 
 /// The answer of `/api/v1/labels`.
 #[derive(Serialize)]
 pub struct Labels {
     labels: Vec<Label>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+}
+
+impl Labels {
+    /// The shape of an answer.
+    pub fn new(found: Vec<lake::Label>, notes: &lake::Notes) -> Self {
+        let labels = found.into_iter().map(|label| Label {
+            name: label.name,
+            values: label.values,
+            more: label.more,
+        });
+        Self { labels: labels.collect(), notes: notes.lines(None) }
+    }
 }
 
 #[derive(Serialize)]
@@ -121,13 +141,9 @@ struct Label {
 pub async fn labels(State(ui): State<Ui>, params: Params) -> Result<Json<Labels>, ApiError> {
     params.only(&[])?;
     let selection = params.selection()?;
-    let found = ui.ask(move |lake, allowance| Ok(lake.labels(&selection, allowance)?.0)).await?;
-    let labels = found.into_iter().map(|label| Label {
-        name: label.name,
-        values: label.values,
-        more: label.more,
-    });
-    Ok(Json(Labels { labels: labels.collect() }))
+    let found = ui.ask(move |lake, allowance| Ok(lake.labels(&selection, allowance)?));
+    let (labels, notes) = found.await?;
+    Ok(Json(Labels::new(labels, &notes)))
 }
 
 /// The answer of `/api/v1/series`.
@@ -138,6 +154,27 @@ pub struct Series {
     step: f64,
     t: Vec<f64>,
     series: Vec<Line>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+}
+
+impl Series {
+    /// The shape of an answer; `by` is the label that was asked for.
+    pub fn new(found: lake::Series, by: Option<&str>) -> Self {
+        let notes = found.notes.lines(Some(found.kind.temporality));
+        let lines = found.lines.into_iter().map(|line| Line {
+            labels: by.iter().map(|by| ((*by).to_owned(), line.label.clone())).collect(),
+            v: line.values,
+        });
+        Self {
+            unit: found.kind.unit,
+            temporality: found.kind.temporality,
+            step: seconds(found.step_us),
+            t: found.times_us.into_iter().map(seconds).collect(),
+            series: lines.collect(),
+            notes,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -153,7 +190,8 @@ pub async fn series(State(ui): State<Ui>, params: Params) -> Result<Json<Series>
     let by = params.get("by").map(str::to_owned);
     let step = params.number("step", 0..=STEP_S_MAX, 0)?;
     let step_us = (step > 0).then_some(step as i64 * 1_000_000);
-    let accept = stack_filter(&params)?;
+    let pattern = |name| params.get(name).unwrap_or_default();
+    let accept = stack_filter(pattern("focus"), pattern("ignore"))?;
     let label = by.clone();
     let found = ui.ask(move |lake, allowance| {
         let accept = accept.as_ref().map(|accept| accept as &(dyn Fn(&str) -> bool + Sync));
@@ -161,32 +199,7 @@ pub async fn series(State(ui): State<Ui>, params: Params) -> Result<Json<Series>
         Ok(lake.series(&selection, options, allowance)?)
     });
     let found = found.await?;
-    let lines = found.lines.into_iter().map(|line| Line {
-        labels: label.iter().map(|label| (label.clone(), line.label.clone())).collect(),
-        v: line.values,
-    });
-    Ok(Json(Series {
-        unit: found.kind.unit,
-        temporality: found.kind.temporality,
-        step: seconds(found.step_us),
-        t: found.times_us.into_iter().map(seconds).collect(),
-        series: lines.collect(),
-    }))
-}
-
-/// What `focus` and `ignore` leave of stacks; nothing where neither is set.
-fn stack_filter(
-    params: &Params,
-) -> Result<Option<impl Fn(&str) -> bool + Send + Sync + 'static>, ApiError> {
-    let focus = pattern("focus", params.get("focus").unwrap_or_default())?;
-    let ignore = pattern("ignore", params.get("ignore").unwrap_or_default())?;
-    if focus.is_none() && ignore.is_none() {
-        return Ok(None);
-    }
-    Ok(Some(move |stack: &str| {
-        let any = |regex: &regex::Regex| stack.split(';').any(|frame| regex.is_match(frame));
-        focus.as_ref().is_none_or(any) && !ignore.as_ref().is_some_and(any)
-    }))
+    Ok(Json(Series::new(found, label.as_deref())))
 }
 
 /// The answer of `/api/v1/profiles`.
@@ -194,6 +207,8 @@ fn stack_filter(
 pub struct Profiles {
     profiles: Vec<Entry>,
     more: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -227,7 +242,7 @@ pub async fn profiles(State(ui): State<Ui>, params: Params) -> Result<Json<Profi
         selection.range.to_us = selection.range.to_us.min(before);
     }
     let found = ui.ask(move |lake, allowance| Ok(lake.profiles(&selection, n, allowance)?));
-    let (found, more, _) = found.await?;
+    let (found, more, notes) = found.await?;
     let profiles = found.into_iter().map(|entry| Entry {
         id: entry.id,
         time: seconds(entry.time_us),
@@ -242,7 +257,7 @@ pub async fn profiles(State(ui): State<Ui>, params: Params) -> Result<Json<Profi
             .collect(),
         samples: entry.samples,
     });
-    Ok(Json(Profiles { profiles: profiles.collect(), more }))
+    Ok(Json(Profiles { profiles: profiles.collect(), more, notes: notes.lines(None) }))
 }
 
 /// The answer of `/api/v1/targets`.

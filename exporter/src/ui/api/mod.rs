@@ -19,6 +19,7 @@ use axum::{Router, extract::OriginalUri, routing::get};
 use lake::{Allowance, Lake};
 
 use self::error::ApiError;
+pub use self::lists::{Labels, Series};
 use super::Ui;
 
 /// How long one question may take.

@@ -65,11 +65,12 @@ impl Params {
         self.selection_in(range, "l")
     }
 
-    /// What it is compared to: without times of its own the range of the same length before. Labels
-    /// may be its own, the rest is shared.
+    /// What it is compared to: other times, other labels, or both; without either the range of the
+    /// same length before. The rest is shared.
     pub fn base(&self) -> Result<Selection, ApiError> {
         let TimeRange { from_us, to_us } = self.range(["from", "to"], FROM, "now")?;
         let range = match (self.get("base_from"), self.get("base_to")) {
+            (None, None) if self.get("base_l").is_some() => TimeRange { from_us, to_us },
             (None, None) => TimeRange { from_us: 2 * from_us - to_us, to_us: from_us },
             _ => self.range(["base_from", "base_to"], "now-2h", "now-1h")?,
         };
@@ -115,12 +116,7 @@ impl Params {
 
     /// What is shown of a gauge.
     pub fn gauge(&self) -> Result<Gauge, ApiError> {
-        match self.get("gauge").unwrap_or("mean") {
-            "mean" => Ok(Gauge::Mean),
-            "last" => Ok(Gauge::Last),
-            "max" => Ok(Gauge::Max),
-            other => Err(ApiError::bad("gauge", format!("`{other}` is not mean, last or max"))),
-        }
+        Ok(self.get("gauge").map(str::parse).transpose()?.unwrap_or_default())
     }
 
     /// How a tree is drawn.

@@ -3,12 +3,22 @@
 
 use axum::{Json, extract::State, response::IntoResponse};
 use lake::Flame;
-use pipeline::picture::{self, Diff, Filter, FlameOptions, Sort, Top, Tree};
+use pipeline::picture::{self, Diff, Filter, FlameOptions, Sort, Tree};
+use serde::Serialize;
 
 use super::{super::Ui, error::ApiError, params::Params};
 
 /// Rows of a top table where nothing is said.
 const ROWS: u64 = 100;
+
+/// An answer, and what should be known beside.
+#[derive(Serialize)]
+struct Noted<T> {
+    #[serde(flatten)]
+    answer: T,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+}
 
 /// `/api/v1/flame`.
 pub async fn flame(State(ui): State<Ui>, params: Params) -> Result<impl IntoResponse, ApiError> {
@@ -23,7 +33,7 @@ pub async fn flame(State(ui): State<Ui>, params: Params) -> Result<impl IntoResp
 }
 
 /// `/api/v1/top`.
-pub async fn top(State(ui): State<Ui>, params: Params) -> Result<Json<Top>, ApiError> {
+pub async fn top(State(ui): State<Ui>, params: Params) -> Result<impl IntoResponse, ApiError> {
     params.only(&["n", "sort"])?;
     let (selection, filter) = (params.selection()?, params.filter()?);
     let (gauge, rows) = (params.gauge()?, params.number("n", 0..=1_000_000, ROWS)? as usize);
@@ -40,7 +50,7 @@ pub async fn top(State(ui): State<Ui>, params: Params) -> Result<Json<Top>, ApiE
 }
 
 /// `/api/v1/diff`.
-pub async fn diff(State(ui): State<Ui>, params: Params) -> Result<Json<Diff>, ApiError> {
+pub async fn diff(State(ui): State<Ui>, params: Params) -> Result<impl IntoResponse, ApiError> {
     params.only(&["width", "root", "q", "base_from", "base_to", "base_l"])?;
     let (selection, base, filter) = (params.selection()?, params.base()?, params.filter()?);
     let (gauge, options) = (params.gauge()?, params.drawing()?);
@@ -66,6 +76,16 @@ fn draw(tree: &Tree<'_>, options: &FlameOptions) -> Result<picture::Flame, ApiEr
 
 /// Applies the filter and hands the tree on.
 fn with_tree<T>(
+    flame: Flame,
+    filter: &Filter,
+    then: impl FnOnce(&Tree<'_>) -> Result<T, ApiError>,
+) -> Result<Noted<T>, ApiError> {
+    let notes = flame.notes.lines(Some(flame.kind.temporality));
+    let answer = filtered(flame, filter, then)?;
+    Ok(Noted { answer, notes })
+}
+
+fn filtered<T>(
     flame: Flame,
     filter: &Filter,
     then: impl FnOnce(&Tree<'_>) -> Result<T, ApiError>,

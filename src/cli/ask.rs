@@ -1,0 +1,87 @@
+//! Questions to a lake from the command line: with a bar on a terminal, or a line now and then
+//! elsewhere, where they take a while, and with what their answers leave out.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use lake::{Allowance, Notes, Progress};
+use pipeline::profile::Temporality;
+
+use super::Failure;
+
+/// How long a question may take before anything is shown.
+const QUIET: Duration = Duration::from_millis(300);
+/// How often the bar moves.
+const FRAME: Duration = Duration::from_millis(100);
+/// How often there is a line where there is no terminal.
+const LINE: Duration = Duration::from_secs(10);
+
+/// Asks, and shows how far the answer is.
+pub fn ask<T>(question: impl FnOnce(&Allowance) -> Result<T, lake::Error>) -> Result<T, Failure> {
+    let progress = Arc::new(Progress::default());
+    let allowance = Allowance { progress: Some(Arc::clone(&progress)), ..Allowance::default() };
+    let answer = thread::scope(|scope| {
+        let (answered, end) = mpsc::channel::<()>();
+        let progress = &progress;
+        scope.spawn(move || match io::stderr().is_terminal() {
+            true => show_bar(progress, &end),
+            false => write_lines(progress, &end),
+        });
+        let answer = question(&allowance);
+        drop(answered);
+        answer
+    });
+    answer.map_err(|error| match error {
+        // A question that cannot be is a matter of usage; anything else is a failure.
+        lake::Error::Input { field: "type", message } => {
+            Failure::Usage(anyhow::anyhow!("--type: {message}"))
+        }
+        lake::Error::Input { .. } => Failure::Usage(error.into()),
+        error => Failure::Failed(error.into()),
+    })
+}
+
+/// Whether the answer has not come within some time.
+fn waits(end: &mpsc::Receiver<()>, time: Duration) -> bool {
+    end.recv_timeout(time) == Err(mpsc::RecvTimeoutError::Timeout)
+}
+
+fn show_bar(progress: &Progress, end: &mpsc::Receiver<()>) {
+    if !waits(end, QUIET) {
+        return;
+    }
+    let bar = ProgressBar::new(0);
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} files");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    while waits(end, FRAME) {
+        let (read, files) = progress.files();
+        bar.set_length(files as u64);
+        bar.set_position(read as u64);
+    }
+    bar.finish_and_clear();
+}
+
+fn write_lines(progress: &Progress, end: &mpsc::Receiver<()>) {
+    while waits(end, LINE) {
+        let (read, files) = progress.files();
+        let _ = writeln!(io::stderr(), "profpipe: {read} of {files} files are read");
+    }
+}
+
+/// Tells on the standard error what an answer leaves out; fails where it has nothing in it because
+/// of the labels that were asked for.
+pub fn tell(notes: &Notes, shown: Option<Temporality>) -> Result<(), Failure> {
+    if let Some(why) = &notes.nothing {
+        return Err(Failure::Failed(anyhow::anyhow!("{why}")));
+    }
+    let mut err = io::stderr().lock();
+    for line in notes.lines(shown) {
+        writeln!(err, "profpipe: {line}")?;
+    }
+    Ok(())
+}

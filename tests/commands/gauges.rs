@@ -1,0 +1,1 @@
+//! Gauges in a lake of real files, by the commands that people use.

@@ -1,0 +1,144 @@
+//! What the commands answer that look at a lake or at files: to the unit, and to a stranger.
+
+mod diff;
+mod gauges;
+mod lists;
+
+use std::path::{Path, PathBuf};
+
+use crate::support::{
+    cli::{Ran, profpipe},
+    made::{MINUTE_NS, START_NS, pprof},
+    scratch,
+};
+
+const CPU: (&str, &str) = ("cpu", "nanoseconds");
+
+/// A lake in a directory of its own.
+struct Made {
+    dir: tempfile::TempDir,
+}
+
+impl Made {
+    fn new() -> Self {
+        Self { dir: scratch() }
+    }
+
+    fn lake(&self) -> PathBuf {
+        self.dir.path().join("lake")
+    }
+
+    /// A file of CPU time that begins so many minutes after the start.
+    fn cpu(&self, name: &str, minute: i64, stacks: &[(&str, i64)]) -> PathBuf {
+        let path = self.dir.path().join(name);
+        pprof(&path, CPU, (START_NS + minute * MINUTE_NS, 10_000_000_000), stacks);
+        path
+    }
+
+    fn import(&self, file: &Path, args: &[&str]) {
+        let lake = self.lake();
+        let words = ["import".as_ref(), "--lake".as_ref(), lake.as_os_str(), file.as_os_str()];
+        profpipe(words.into_iter().chain(args.iter().map(|arg| arg.as_ref()))).ok();
+    }
+
+    /// A command with this lake.
+    fn ask(&self, command: &[&str], args: &[&str]) -> Ran {
+        let lake = self.lake();
+        let lake = ["--lake", lake.to_str().unwrap()];
+        profpipe(command.iter().chain(&lake).chain(args))
+    }
+}
+
+/// Two minutes of one service in two versions: the second version takes 20 ms more in `main.slow`.
+fn two_versions() -> Made {
+    let made = Made::new();
+    let ms = 1_000_000;
+    let before = [("main.main;main.slow", 40 * ms), ("main.main;main.fast", 10 * ms)];
+    let after = [("main.main;main.slow", 60 * ms), ("main.main;main.fast", 10 * ms)];
+    for (minute, version, stacks) in [(0, "1", before), (1, "2", after)] {
+        let file = made.cpu(&format!("{version}.pb.gz"), minute, &stacks);
+        let version = format!("service.version={version}");
+        made.import(&file, &["--service", "orders", "--label", &version]);
+    }
+    made
+}
+
+#[test]
+fn labels_that_match_nothing_are_explained() {
+    let made = two_versions();
+    for (labels, want) in [
+        (
+            r#"service_version="3""#,
+            r#"nothing matches `service_version="3"`; `service_version` is `1`, `2`"#,
+        ),
+        (r#"version=~"1""#, "nothing has the label `version`; there are `service`, `service.name`"),
+    ] {
+        for command in ["top", "flame", "merge", "diff", "series"] {
+            let mut args = vec!["--all", "--type", "cpu", "-l", labels];
+            args.extend((command == "merge").then_some("-o-"));
+            args.extend((command == "diff").then_some("--base-l="));
+            let ran = made.ask(&[command], &args);
+            assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{command}");
+            assert!(ran.stderr.starts_with(&format!("profpipe: {want}")), "{}", ran.stderr);
+        }
+    }
+    let both = r#"service_version="1", service_version="2""#;
+    let ran = made.ask(&["top"], &["--all", "--type", "cpu", "-l", both]);
+    assert!(ran.stderr.contains("no values match `service_version=\"1\", service_"), "{ran:?}");
+    let ran = made.ask(&["top"], &["--type", "cpu"]);
+    let want = "there are profiles of orders (2026-03-01T00:00:00Z to 2026-03-01T00:01:00Z)";
+    assert!(ran.code == Some(1) && ran.stderr.contains(want), "{ran:?}");
+    let ran = made.ask(&["top"], &["--all", "--type", "heap"]);
+    assert_eq!(ran.code, Some(2));
+    assert_eq!(
+        ran.stderr,
+        "profpipe: --type: there is no type `heap`; the selection has `cpu:cpu`\n"
+    );
+}
+
+#[test]
+fn every_damaged_file_is_named() {
+    let made = two_versions();
+    let sound = made.ask(&["lake", "check"], &[]).ok();
+    assert!(sound.ends_with(" rows are sound\n"), "{sound}");
+    let mut files = Vec::new();
+    below(&made.lake(), &mut files);
+    assert_eq!(files.len(), 6, "two of each table");
+    let mut damaged: Vec<&PathBuf> = files.iter().step_by(2).collect();
+    for file in &damaged {
+        let mut bytes = std::fs::read(file).unwrap();
+        let middle = bytes.len() / 3;
+        bytes[middle] ^= 4;
+        std::fs::write(file, bytes).unwrap();
+    }
+    let ran = made.ask(&["lake", "check"], &[]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(1), "profpipe: 3 files are damaged\n"));
+    let mut named: Vec<PathBuf> =
+        ran.stdout.lines().map(|line| line.split(": ").next().unwrap().into()).collect();
+    named.sort();
+    damaged.sort();
+    assert_eq!(named.iter().collect::<Vec<_>>(), damaged);
+}
+
+fn below(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => below(&path, found),
+            false => found.push(path),
+        }
+    }
+}
+
+#[test]
+fn shells_complete_commands_and_flags() {
+    for (shell, flag) in [("bash", "--base-since"), ("zsh", "--base-since"), ("fish", "base-since")]
+    {
+        let script = profpipe(["completions", shell]).ok();
+        assert!(script.contains("diff") && script.contains(flag), "{shell}");
+    }
+    let file = scratch();
+    let path = file.path().join("profpipe.bash");
+    std::fs::write(&path, profpipe(["completions", "bash"]).ok()).unwrap();
+    crate::support::output("bash", ["-n".as_ref(), path.as_os_str()]);
+}
