@@ -48,6 +48,7 @@ impl Process {
         let metrics = Metrics::new()?;
         let context = receiver::Context::default();
         metrics.observe_scrapes(&context.scrapes);
+        metrics.observe_memory(&context.budget);
         let writer = WriterId::of_data_dir(&Disk, data_dir.path()).context("read the writer id")?;
         let prepare = |spec| prepare(spec, data_dir, &context, &writer);
         let prepared: Vec<Prepared> =

@@ -14,7 +14,10 @@ use pipeline::{
     spool::{SpoolStats, Totals},
 };
 use prometheus::{Registry, TextEncoder};
-use receiver::pprof::{ScrapeCounts, ScrapeMetrics};
+use receiver::{
+    budget::Budget,
+    pprof::{ScrapeCounts, ScrapeMetrics},
+};
 
 /// The process's metrics. Cloning is cheap.
 #[derive(Clone)]
@@ -160,8 +163,33 @@ impl Metrics {
             .build();
     }
 
+    /// Shows the memory that bodies and profiles take on their way to the spool.
+    pub fn observe_memory(&self, budget: &Budget) {
+        let budget = budget.clone();
+        self.meter()
+            .u64_observable_gauge("receiver_in_flight")
+            .with_description("Bytes of bodies and profiles that are not durable yet")
+            .with_unit("By")
+            .with_callback(move |observer| observer.observe(budget.used() as u64, &[]))
+            .build();
+    }
+
+    fn observe_times(&self, scrapes: &ScrapeMetrics) {
+        let histogram = |name, help| {
+            let meter = self.meter();
+            let histogram = meter.f64_histogram(name).with_unit("s").with_description(help);
+            let histogram = histogram.with_boundaries(TIMES_S.to_vec()).build();
+            move |seconds: f64| histogram.record(seconds, &[])
+        };
+        scrapes.watch_times(
+            histogram("scrape_lateness", "From when a scrape was due to its start"),
+            histogram("scrape_duration", "From the start of a scrape to its end, good or bad"),
+        );
+    }
+
     /// Shows the counts of all scrapes.
     pub fn observe_scrapes(&self, scrapes: &ScrapeMetrics) {
+        self.observe_times(scrapes);
         let counts = scrapes.clone();
         self.meter()
             .u64_observable_counter("scrapes")
@@ -185,6 +213,10 @@ impl Metrics {
         }
     }
 }
+
+/// Upper bounds of the buckets of times, in seconds.
+const TIMES_S: [f64; 13] =
+    [0.001, 0.005, 0.02, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0];
 
 type Scraped = fn(&ScrapeCounts) -> u64;
 

@@ -13,6 +13,8 @@ pub enum Reason {
     CorruptCompression,
     /// More bytes than the limit allows, on the wire or after inflation.
     SizeLimit,
+    /// More bytes than there was memory for while others came in.
+    MemoryLimit,
     /// More entries of a kind than the limit allows.
     CountLimit,
     /// Not the protobuf encoding of a pprof profile.
@@ -57,6 +59,7 @@ impl Reason {
             Self::Truncated => "truncated",
             Self::CorruptCompression => "corrupt_compression",
             Self::SizeLimit => "size_limit",
+            Self::MemoryLimit => "memory_limit",
             Self::CountLimit => "count_limit",
             Self::Malformed => "malformed",
             Self::BadReference => "bad_reference",

@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use serde::Serialize;
@@ -62,7 +63,7 @@ pub struct TargetStatus {
     pub last_duration_s: f64,
     /// Time from start to start of the most frequent type.
     pub interval_s: f64,
-    /// Start of the next scrape.
+    /// Start of the next scrape, never before now; 0 where none is planned.
     pub next_scrape: f64,
     /// The last error, which may be over.
     #[serde(flatten)]
@@ -116,9 +117,17 @@ impl TargetBoard {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
     }
 
-    /// All targets, by job and address.
+    /// All targets, by job and address. A scrape that waits for its turn is due now.
     pub fn snapshot(&self) -> Vec<TargetStatus> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        let board = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let shown = board.values().cloned().map(|mut status| {
+            if status.next_scrape > 0.0 {
+                status.next_scrape = status.next_scrape.max(now);
+            }
+            status
+        });
+        shown.collect()
     }
 }
 
@@ -153,6 +162,8 @@ mod tests {
         assert_eq!(json[0]["last_error"], "heap: not_pprof: starts with <html>");
         assert_eq!(json[0]["last_error_reason"], "not_pprof");
         assert_eq!((&json[0]["hint"], &json[0]["last_error_body"]), (&().into(), &().into()));
+        board.update(&target, |status| status.next_scrape = 1.0);
+        assert!(board.snapshot()[0].next_scrape > 1e9, "what is late is due now");
         board.remove(&target);
         assert!(board.snapshot().is_empty());
     }

@@ -1,8 +1,10 @@
 //! What brings profiles in. Adding a receiver is one folder, one variant and one arm for each
 //! `match` here; nothing outside of this crate changes.
 
+pub mod budget;
 pub mod pprof;
 
+use budget::Budget;
 use pipeline::{component::Receiver, limits::Limits, target::TargetBoard};
 use serde::{Deserialize, Deserializer, de::Error};
 
@@ -23,6 +25,8 @@ pub struct Context {
     pub board: TargetBoard,
     /// Counts of all scrapes.
     pub scrapes: pprof::ScrapeMetrics,
+    /// Memory for what comes in.
+    pub budget: Budget,
 }
 
 impl Config {

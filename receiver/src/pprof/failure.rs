@@ -16,12 +16,14 @@ pub(super) struct Failure {
     pub hint: Option<&'static str>,
     /// How long the target asks to be left alone.
     pub retry_after: Option<Duration>,
+    /// The program itself says that it has no such profile, which only another start can change.
+    pub absent: bool,
 }
 
 impl Failure {
     /// A failure without more to say.
     pub(super) fn new(refused: Refused) -> Self {
-        Self { refused, body: None, hint: None, retry_after: None }
+        Self { refused, body: None, hint: None, retry_after: None, absent: false }
     }
 
     /// The failure of an exchange that broke.

@@ -12,9 +12,13 @@ use super::{
     failure::{Failure, clean},
     http::HttpSettings,
 };
+use crate::budget::Share;
 
 /// How long the start of an error page may take.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// By how much the memory of a large body grows at a time.
+const STEP_BYTES: usize = 1 << 20;
 
 /// Bytes of an error page that are shown.
 const ERROR_BODY_BYTES_MAX: usize = 512;
@@ -42,16 +46,24 @@ impl Fetcher {
         Ok(Self { clients: Clients::new()?, body_bytes_max })
     }
 
-    /// The body of a 200.
-    pub(super) async fn fetch(&self, question: &Question<'_>) -> Result<Vec<u8>, Failure> {
+    /// The body of a 200; `share` grows with it.
+    pub(super) async fn fetch(
+        &self,
+        question: &Question<'_>,
+        share: &mut Share,
+    ) -> Result<Vec<u8>, Failure> {
         let total = question.window + question.timeout;
-        match tokio::time::timeout(total, self.exchange(question)).await {
+        match tokio::time::timeout(total, self.exchange(question, share)).await {
             Ok(result) => result,
             Err(_) => Err(late(format!("no whole answer within {total:?}"))),
         }
     }
 
-    async fn exchange(&self, question: &Question<'_>) -> Result<Vec<u8>, Failure> {
+    async fn exchange(
+        &self,
+        question: &Question<'_>,
+        share: &mut Share,
+    ) -> Result<Vec<u8>, Failure> {
         let Question { url, http, window, timeout } = *question;
         let idle = timeout / 2;
         let request = self.clients.request(url, http).await?;
@@ -64,14 +76,14 @@ impl Fetcher {
         if response.status() != reqwest::StatusCode::OK {
             return Err(refusal(response).await);
         }
-        self.body(response, url, idle).await
+        self.body(response, question, share).await
     }
 
     async fn body(
         &self,
         response: Response,
-        url: &Url,
-        idle: Duration,
+        question: &Question<'_>,
+        share: &mut Share,
     ) -> Result<Vec<u8>, Failure> {
         let max = self.body_bytes_max;
         let too_large = || {
@@ -82,20 +94,39 @@ impl Fetcher {
         if announced > max as u64 {
             return Err(too_large());
         }
-        let mut body = Vec::with_capacity((announced as usize).min(1 << 20));
+        let idle = question.timeout / 2;
+        let mut body = Vec::new();
+        room(&mut body, (announced as usize).min(STEP_BYTES), share).await?;
         let mut pieces = response.bytes_stream();
         loop {
-            let piece = match tokio::time::timeout(idle, pieces.next()).await {
-                Ok(Some(piece)) => piece.map_err(|error| Failure::http(&error, url))?,
+            let piece = tokio::select! {
+                piece = tokio::time::timeout(idle, pieces.next()) => piece,
+                refused = share.given_up() => return Err(Failure::new(refused)),
+            };
+            let piece = match piece {
+                Ok(Some(piece)) => piece.map_err(|error| Failure::http(&error, question.url))?,
                 Ok(None) => return Ok(body),
                 Err(_) => return Err(late(format!("silent for {idle:?} in the body"))),
             };
             if body.len() + piece.len() > max {
                 return Err(too_large());
             }
+            room(&mut body, piece.len(), share).await?;
             body.extend_from_slice(&piece);
         }
     }
+}
+
+/// Makes room for so many bytes more: twice of what is there at first, then in steps, so that a
+/// large body takes no more than its size.
+async fn room(body: &mut Vec<u8>, bytes: usize, share: &mut Share) -> Result<(), Failure> {
+    let have = body.capacity();
+    if have - body.len() < bytes {
+        let more = bytes.max(have.min(STEP_BYTES));
+        share.grow(body.len() + more - have).await.map_err(Failure::new)?;
+        body.reserve_exact(more);
+    }
+    Ok(())
 }
 
 fn late(detail: String) -> Failure {
@@ -132,6 +163,7 @@ async fn refusal(response: Response) -> Failure {
         body: (!body.is_empty()).then_some(body),
         hint,
         retry_after: retry_after.map(Duration::from_secs),
+        absent: status == reqwest::StatusCode::NOT_FOUND && is_go,
     }
 }
 

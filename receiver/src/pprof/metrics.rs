@@ -2,10 +2,12 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use pipeline::reason::Reason;
@@ -23,6 +25,28 @@ struct Counters {
     skipped_ticks: AtomicU64,
     timestamps_adjusted: AtomicU64,
     restarts: AtomicU64,
+    lateness: Watcher,
+    duration: Watcher,
+}
+
+/// Who wants each value of a time in seconds, and not only their sum.
+type Watch = Box<dyn Fn(f64) + Send + Sync>;
+
+#[derive(Default)]
+struct Watcher(OnceLock<Watch>);
+
+impl Watcher {
+    fn see(&self, time: Duration) {
+        if let Some(watch) = self.0.get() {
+            watch(time.as_secs_f64());
+        }
+    }
+}
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watcher")
+    }
 }
 
 /// The counts at a moment.
@@ -59,8 +83,26 @@ impl ScrapeMetrics {
         }
     }
 
-    pub(super) fn attempt(&self) {
+    /// Hands on how late each scrape started, and how long it took, in seconds. The first to ask
+    /// is told.
+    pub fn watch_times(
+        &self,
+        lateness: impl Fn(f64) + Send + Sync + 'static,
+        duration: impl Fn(f64) + Send + Sync + 'static,
+    ) {
+        let _only_the_first = self.0.lateness.0.set(Box::new(lateness));
+        let _only_the_first = self.0.duration.0.set(Box::new(duration));
+    }
+
+    /// A scrape starts so long after it was due.
+    pub(super) fn started(&self, late: Duration) {
         self.0.attempts.fetch_add(1, Relaxed);
+        self.0.lateness.see(late);
+    }
+
+    /// A scrape has ended, well or not, after this time.
+    pub(super) fn ended(&self, took: Duration) {
+        self.0.duration.see(took);
     }
 
     pub(super) fn success(&self) {

@@ -34,7 +34,7 @@ use pipeline::{
     component::{Outlet, Receiver},
     limits::Limits,
 };
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::{fetch::Fetcher, manager::Manager, scrape::Shared};
@@ -42,9 +42,6 @@ use crate::Context;
 
 /// All targets to scrape at a moment, with what to ask of each. A new value replaces the old one.
 pub type ScrapeTargets = watch::Receiver<Arc<[ScrapeTarget]>>;
-
-/// Answers that are decoded at the same time: each may take as much memory as the limits allow.
-const DECODERS: usize = 2;
 
 /// Scrapes what a list of targets names, which may change while it runs.
 pub struct Pprof {
@@ -77,10 +74,10 @@ impl Pprof {
 impl Receiver for Pprof {
     async fn run(self: Box<Self>, outlet: Outlet, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { mut targets, fetcher, limits, context } = *self;
-        let decoders = Arc::new(Semaphore::new(DECODERS));
-        let metrics = context.scrapes;
-        let shared = Shared { fetcher, limits, decoders, outlet, metrics };
-        let mut manager = Manager::new(shared, context.board);
+        let Context { board, scrapes: metrics, budget } = context;
+        budget.fit(limits.body_bytes_max);
+        let shared = Shared { fetcher, limits, budget, outlet, metrics };
+        let mut manager = Manager::new(shared, board);
         loop {
             let wanted = Arc::clone(&targets.borrow_and_update());
             manager.sync(&wanted).await;

@@ -15,8 +15,12 @@ use super::target::{ProfileSettings, Schedule};
 /// Configs allow no less than a second; this keeps the arithmetic whole whatever comes.
 const INTERVAL_MIN: Duration = Duration::from_millis(1);
 
-/// How long a profile that a target does not have is left alone.
+/// How long a path that a target does not have is left alone.
 const OFF: Duration = Duration::from_secs(600);
+
+/// The same for a profile that a program says it does not have: until it starts anew, which may
+/// not be seen.
+const ABSENT: Duration = Duration::from_secs(3600);
 
 /// The first pause after a target could not be reached, which costs it nothing.
 const RECONNECT: Duration = Duration::from_secs(1);
@@ -51,8 +55,18 @@ pub(super) enum Verdict {
     Good,
     /// It failed, and maybe the target asked to be left alone for a while.
     Bad(Reason, Option<Duration>),
+    /// The program says that it has no such profile.
+    Absent,
     /// The pipeline is gone: there is nothing left to do.
     Closed,
+}
+
+impl Verdict {
+    /// Whether the process may be another one after this.
+    pub(super) fn may_be_restart(self) -> bool {
+        use Reason::{ConnectionRefused, ConnectionReset, Dns};
+        matches!(self, Self::Bad(Dns | ConnectionRefused | ConnectionReset, _))
+    }
 }
 
 /// The times of one profile of one target.
@@ -67,6 +81,7 @@ pub(super) struct Turn {
     seed: u64,
     tick_ns: u64,
     failures: u32,
+    off: bool,
 }
 
 impl Turn {
@@ -77,7 +92,15 @@ impl Turn {
             0 => Duration::ZERO,
             spread_ns => Duration::from_nanos(seed % spread_ns),
         };
-        Self { settings, due: now.at + wait, baseline: None, seed, tick_ns: 0, failures: 0 }
+        Self {
+            settings,
+            due: now.at + wait,
+            baseline: None,
+            seed,
+            tick_ns: 0,
+            failures: 0,
+            off: false,
+        }
     }
 
     /// Sets the next turn after a scrape, and gives the number of ticks that it ran over.
@@ -100,7 +123,9 @@ impl Turn {
                 now.at + Duration::from_nanos(self.tick_ns.saturating_sub(now.wall_ns))
             }
         };
+        self.off = matches!(verdict, Verdict::Absent | Verdict::Bad(Reason::NotFound, _));
         self.due = match verdict {
+            Verdict::Absent => now.at + ABSENT,
             Verdict::Bad(reason, after) if reason != Reason::PipelineFull => {
                 self.failures += 1;
                 let after = after.unwrap_or_default().min(RETRY_AFTER_MAX);
@@ -112,6 +137,14 @@ impl Turn {
             }
         };
         skipped
+    }
+
+    /// The process may have started anew: what it did not have is asked for again, a period later,
+    /// when it had time to come up.
+    pub(super) fn restarted(&mut self, now: Instant) {
+        if self.off {
+            self.due = self.due.min(now + self.settings.period());
+        }
     }
 
     /// The turn after a failure. The first failure costs one turn, each further one twice the
@@ -248,6 +281,26 @@ mod tests {
             turn.finish(Verdict::Good, now, now);
             assert_eq!((turn.due - now.at).as_secs(), 3, "{reason} is over");
         }
+    }
+
+    #[test]
+    fn what_is_not_there_is_off_until_a_restart() {
+        let now = start();
+        let mut turn = turn(None, Schedule::Every(Duration::from_secs(10)), 0, now);
+        for (verdict, off_s) in
+            [(Verdict::Absent, 3600), (Verdict::Bad(Reason::NotFound, None), 600)]
+        {
+            turn.finish(verdict, now, now);
+            assert_eq!(turn.due - now.at, Duration::from_secs(off_s));
+            turn.restarted(now.at);
+            assert_eq!(turn.due - now.at, Duration::from_secs(10));
+        }
+        turn.finish(Verdict::Bad(Reason::ConnectionRefused, None), now, now);
+        let due = turn.due;
+        turn.restarted(now.at);
+        assert_eq!(turn.due, due, "only what is off has to be asked for anew");
+        assert!(Verdict::Bad(Reason::ConnectionReset, None).may_be_restart());
+        assert!(!Verdict::Bad(Reason::Timeout, None).may_be_restart());
     }
 
     #[test]

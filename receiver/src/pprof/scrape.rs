@@ -12,7 +12,7 @@ use pipeline::{
     receipt::Outcome,
 };
 use tokio::{
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     time::{Duration, Instant, sleep_until},
 };
 use xxhash_rust::xxh3::xxh3_64;
@@ -26,6 +26,7 @@ use super::{
     status::Report,
     target::ScrapeTarget,
 };
+use crate::budget::{Budget, Place, QUICK_BODY_BYTES_MAX, Share};
 
 /// What the scrapes of all targets share.
 pub(super) struct Shared {
@@ -33,8 +34,8 @@ pub(super) struct Shared {
     pub fetcher: Fetcher,
     /// What one answer may cost.
     pub limits: Limits,
-    /// As many permits as answers may be decoded at a time.
-    pub decoders: Arc<Semaphore>,
+    /// Memory for bodies and profiles.
+    pub budget: Budget,
     /// Where profiles go.
     pub outlet: Outlet,
     /// Counts.
@@ -57,6 +58,8 @@ pub(super) struct Scraper {
     gates: Arc<Gates>,
     report: Report,
     shared: Arc<Shared>,
+    /// Counts signs that the process started anew.
+    restarts: watch::Sender<u64>,
 }
 
 /// What an answer became, and whether its time had to be put right.
@@ -85,7 +88,8 @@ impl Scraper {
         report: Report,
         shared: Arc<Shared>,
     ) -> Self {
-        Self { resource: resource(&target), target, gates, report, shared }
+        let restarts = watch::Sender::new(0);
+        Self { resource: resource(&target), target, gates, report, shared, restarts }
     }
 
     /// Scrapes until the pipeline is closed, or the future is dropped, which aborts what is under
@@ -102,15 +106,31 @@ impl Scraper {
 
     /// Takes the turns by the time that they are due.
     async fn lane(&self, mut turns: Vec<Turn>) {
+        let mut restarts = self.restarts.subscribe();
         turns.iter().for_each(|turn| self.plan(turn));
         while let Some(turn) = turns.iter_mut().min_by_key(|turn| turn.due) {
-            sleep_until(turn.due).await;
+            let restarted = tokio::select! {
+                () = sleep_until(turn.due) => false,
+                Ok(()) = restarts.changed() => true,
+            };
+            if restarted {
+                for turn in &mut turns {
+                    turn.restarted(Instant::now());
+                    self.plan(turn);
+                }
+                continue;
+            }
             let gate = self.gates[usize::from(turn.settings.seconds.is_some())].acquire().await;
             let started = Moment::now();
+            self.shared.metrics.started(started.at - turn.due);
+            self.report.planned(&turn.settings.name, turn.settings.period());
             let verdict = self.attempt(turn, started).await;
             drop(gate);
             if verdict == Verdict::Closed {
                 return;
+            }
+            if verdict.may_be_restart() {
+                self.restarts.send_modify(|signs| *signs += 1);
             }
             let skipped = turn.finish(verdict, started, Moment::now());
             self.shared.metrics.skipped(skipped);
@@ -125,10 +145,10 @@ impl Scraper {
 
     /// One scrape, counted and reported.
     async fn attempt(&self, turn: &mut Turn, started: Moment) -> Verdict {
-        self.shared.metrics.attempt();
         let result = self.scrape(turn, started).await;
         let settings = &turn.settings;
         let took = started.at.elapsed();
+        self.shared.metrics.ended(took);
         match result {
             Ok(()) => {
                 self.shared.metrics.success();
@@ -136,7 +156,10 @@ impl Scraper {
                 Verdict::Good
             }
             Err(Trouble::Failed(failure)) => {
-                let verdict = Verdict::Bad(failure.refused.reason, failure.retry_after);
+                let verdict = match failure.absent {
+                    true => Verdict::Absent,
+                    false => Verdict::Bad(failure.refused.reason, failure.retry_after),
+                };
                 self.shared.metrics.failure(failure.refused.reason);
                 self.report.failed(&settings.name, failure, took);
                 verdict
@@ -154,7 +177,8 @@ impl Scraper {
         let url = url.map_err(|message| fail(Reason::Protocol, message))?;
         let (window, timeout) = (settings.window(), settings.timeout);
         let question = Question { url: &url, http: &settings.http, window, timeout };
-        let body = shared.fetcher.fetch(&question).await?;
+        let mut share = shared.budget.share();
+        let body = shared.fetcher.fetch(&question, &mut share).await?;
         shared.metrics.body(body.len());
         let shot = Shot {
             settings: settings.clone(),
@@ -162,12 +186,14 @@ impl Scraper {
             peer: url.to_string(),
             started_ns: i64::try_from(started.wall_ns).unwrap_or(i64::MAX),
         };
-        let digest = self.digest(body, shot, turn.baseline.clone()).await.map_err(Failure::new)?;
+        let digest = self.digest(body, shot, turn.baseline.clone(), &mut share).await;
+        let digest = digest.map_err(Failure::new)?;
         if digest.adjusted {
             shared.metrics.timestamp_adjusted();
         }
         if digest.delta.restarted {
             shared.metrics.restarted();
+            self.restarts.send_modify(|signs| *signs += 1);
             turn.baseline = None;
         }
         if !digest.delta.profiles.is_empty() {
@@ -188,26 +214,56 @@ impl Scraper {
         Ok(())
     }
 
-    /// Decodes and compares on a thread that may take its time.
+    /// Decodes and compares, at first within the limits of most profiles, so that large ones wait
+    /// for each other and not the others for them.
     async fn digest(
         &self,
         body: Vec<u8>,
         shot: Shot,
         baseline: Option<Arc<Baseline>>,
+        share: &mut Share,
     ) -> Result<Digest, Refused> {
-        let permit = Arc::clone(&self.shared.decoders).acquire_owned().await;
         let limits = self.shared.limits;
-        let digested = tokio::task::spawn_blocking(move || {
-            let _held_until_done = permit;
-            let mut profile = decode(&body, &limits)?;
-            if !shot.settings.keep_sample_types.is_empty() {
-                profile = keep_types(&profile, &shot.settings.keep_sample_types, &limits)?;
+        let is_small = body.len() <= QUICK_BODY_BYTES_MAX;
+        let answer = Arc::new((body, shot));
+        if is_small {
+            let place = share.place(&limits, true).await?;
+            let may_be_large = place.limits != limits;
+            let digested = digest(place, Arc::clone(&answer), baseline.clone(), share).await;
+            match digested {
+                Err(refused) if may_be_large && refused.reason == Reason::SizeLimit => {}
+                digested => return digested,
             }
-            let (profile, adjusted) = prepare(profile, &shot);
-            let delta = delta(profile, baseline.as_deref(), &limits)?;
+        }
+        let place = share.place(&limits, false).await?;
+        digest(place, answer, baseline, share).await
+    }
+}
+
+/// Decodes and compares on a thread that may take its time. The place is free again when there is
+/// room for the result, or when the thread has ended, if nobody waits for it any more.
+async fn digest(
+    place: Place,
+    answer: Arc<(Vec<u8>, Shot)>,
+    baseline: Option<Arc<Baseline>>,
+    share: &mut Share,
+) -> Result<Digest, Refused> {
+    let digested = tokio::task::spawn_blocking(move || {
+        let (limits, (body, shot)) = (&place.limits, &*answer);
+        let keep = &shot.settings.keep_sample_types;
+        let digested = decode(body, limits).and_then(|profile| {
+            let profile =
+                if keep.is_empty() { profile } else { keep_types(&profile, keep, limits)? };
+            let (profile, adjusted) = prepare(profile, shot);
+            let delta = delta(profile, baseline.as_deref(), limits)?;
             Ok(Digest { delta, adjusted })
         });
-        let gave_up = |_| Err(Refused::new(Reason::Malformed, "the decoder gave up on it"));
-        digested.await.unwrap_or_else(gave_up)
-    }
+        (place, digested)
+    });
+    let gave_up = |_| Refused::new(Reason::Malformed, "the decoder gave up on it");
+    let (place, digested) = digested.await.map_err(gave_up)?;
+    let digest = digested?;
+    share.decoded(digest.delta.profiles.iter().map(|profile| profile.bytes()).sum()).await;
+    drop(place);
+    Ok(digest)
 }

@@ -113,7 +113,10 @@ impl Report {
 
     /// Writes what follows from the state, and what `change` adds, on the board.
     fn show(&self, state: &State, change: impl FnOnce(&mut TargetStatus)) {
-        let next = state.types.values().map(|t| t.next).min_by(f64::total_cmp);
+        // What is off is only asked for now and then.
+        let all_off = state.types.values().all(|t| t.off);
+        let next = state.types.values().filter(|t| all_off || !t.off).map(|t| t.next);
+        let next = next.min_by(f64::total_cmp);
         self.board.update(&self.target.target, |status| {
             change(status);
             status.health = state.health();

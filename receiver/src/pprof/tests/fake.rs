@@ -39,6 +39,9 @@ pub(super) struct Fake {
     _task: AbortOnDropHandle<()>,
 }
 
+/// What a target does for each path.
+type Play = Arc<dyn Fn(&str) -> Act + Send + Sync>;
+
 /// What a target saw.
 #[derive(Default)]
 pub(super) struct Seen {
@@ -49,7 +52,8 @@ pub(super) struct Seen {
 }
 
 impl Fake {
-    pub(super) async fn start(act: fn(&str) -> Act) -> Self {
+    pub(super) async fn start(act: impl Fn(&str) -> Act + Send + Sync + 'static) -> Self {
+        let act: Play = Arc::new(act);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Seen::default()));
@@ -58,7 +62,7 @@ impl Fake {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 shared.lock().unwrap().connections += 1;
-                connections.spawn(serve(stream, act, Arc::clone(&shared)));
+                connections.spawn(serve(stream, Arc::clone(&act), Arc::clone(&shared)));
             }
         });
         Self { address, seen, _task: AbortOnDropHandle::new(task) }
@@ -70,7 +74,7 @@ impl Fake {
     }
 }
 
-async fn serve(mut stream: TcpStream, act: fn(&str) -> Act, seen: Arc<Mutex<Seen>>) {
+async fn serve(mut stream: TcpStream, act: Play, seen: Arc<Mutex<Seen>>) {
     while let Some(target) = request(&mut stream).await {
         let path = target.split('?').next().unwrap_or_default().to_owned();
         {
@@ -141,4 +145,14 @@ pub(super) fn pprof(sample_type: &str) -> Vec<u8> {
     let (kind, unit) = (builder.string(sample_type).unwrap(), builder.string("count").unwrap());
     let sample_types = vec![SampleType { kind, unit, temporality: Temporality::Delta }];
     encode(&builder.finish(Meta { sample_types, ..Meta::default() }).unwrap())
+}
+
+/// The body of a profile with one sample, which has this value.
+pub(super) fn counted(sample_type: &str, value: i64, time_ns: i64) -> Vec<u8> {
+    let mut builder = Builder::new(&Limits::default());
+    let (kind, unit) = (builder.string(sample_type).unwrap(), builder.string("count").unwrap());
+    let sample_types = vec![SampleType { kind, unit, temporality: Temporality::Delta }];
+    builder.value(value);
+    builder.sample(&[]).unwrap();
+    encode(&builder.finish(Meta { sample_types, time_ns, ..Meta::default() }).unwrap())
 }

@@ -7,10 +7,13 @@ use tokio::io::AsyncWriteExt;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::fake::{Act, Fake, answer};
-use crate::pprof::{
-    failure::Failure,
-    fetch::{Fetcher, Question},
-    http::HttpSettings,
+use crate::{
+    budget::Budget,
+    pprof::{
+        failure::Failure,
+        fetch::{Fetcher, Question},
+        http::HttpSettings,
+    },
 };
 
 fn act(path: &str) -> Act {
@@ -58,7 +61,8 @@ async fn fetch(url: &str, timeout_ms: u64) -> Result<Vec<u8>, Failure> {
     let url = url.parse().unwrap();
     let http = HttpSettings::default();
     let (window, timeout) = (Duration::ZERO, Duration::from_millis(timeout_ms));
-    fetcher.fetch(&Question { url: &url, http: &http, window, timeout }).await
+    let question = Question { url: &url, http: &http, window, timeout };
+    fetcher.fetch(&question, &mut Budget::default().share()).await
 }
 
 #[tokio::test]

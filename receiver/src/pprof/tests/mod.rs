@@ -1,5 +1,6 @@
 //! The receiver as a whole against targets on this machine, well-behaved and otherwise.
 
+mod deltas;
 mod fake;
 mod go;
 mod hostile;

@@ -36,6 +36,14 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) fn start(targets: Vec<ScrapeTarget>, outcome: Outcome) -> Self {
+        Self::settling(targets, move |_| outcome)
+    }
+
+    /// The same, with an outcome for each batch by its number; what is lost is not `sent`.
+    pub(super) fn settling(
+        targets: Vec<ScrapeTarget>,
+        outcome: impl Fn(usize) -> Outcome + Send + 'static,
+    ) -> Self {
         let context = Context::default();
         let (targets, list) = watch::channel(targets.into());
         let receiver = Pprof::following(list, &Limits::default(), &context).unwrap();
@@ -45,9 +53,13 @@ impl Running {
         let run = Box::new(receiver).run(outlet, stop.clone());
         let task = AbortOnDropHandle::new(tokio::spawn(run));
         tokio::spawn(async move {
+            let mut number = 0;
             while let Some(batch) = intake.recv().await {
-                taken.lock().unwrap().extend(batch.profiles);
-                batch.receipt.settle(outcome);
+                number += 1;
+                if outcome(number) == Outcome::Delivered {
+                    taken.lock().unwrap().extend(batch.profiles);
+                }
+                batch.receipt.settle(outcome(number));
             }
         });
         Self { context, sent, targets, stop, task }
@@ -73,7 +85,7 @@ pub(super) async fn eventually(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
-fn target(job: &str, address: &str, profiles: &[ProfileSettings]) -> ScrapeTarget {
+pub(super) fn target(job: &str, address: &str, profiles: &[ProfileSettings]) -> ScrapeTarget {
     let attributes = [("service.name", "orders")].into_iter().collect();
     let target = Target { job: job.into(), address: address.into(), attributes };
     ScrapeTarget::new(target, profiles.iter().cloned())
@@ -88,7 +100,7 @@ fn once(key: &str) -> ProfileSettings {
     ProfileSettings::monitor(key, None, None).unwrap()
 }
 
-fn every(key: &str, ms: u64) -> ProfileSettings {
+pub(super) fn every(key: &str, ms: u64) -> ProfileSettings {
     let settings = ProfileSettings::monitor(key, None, None).unwrap();
     ProfileSettings { schedule: Schedule::Every(Duration::from_millis(ms)), ..settings }
 }

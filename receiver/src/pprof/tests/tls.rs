@@ -19,10 +19,13 @@ use tokio_rustls::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::pprof::{
-    Config,
-    failure::Failure,
-    fetch::{Fetcher, Question},
+use crate::{
+    budget::Budget,
+    pprof::{
+        Config,
+        failure::Failure,
+        fetch::{Fetcher, Question},
+    },
 };
 
 /// An authority that two sides trust, and what it signs.
@@ -106,7 +109,8 @@ async fn ask(url: &str, config: Value) -> Result<String, Failure> {
     let url = settings.url(&target.target.address).unwrap();
     let (window, timeout) = (Duration::ZERO, Duration::from_secs(10));
     let question = Question { url: &url, http: &settings.http, window, timeout };
-    let body = Fetcher::new(1 << 16).unwrap().fetch(&question).await?;
+    let mut share = Budget::default().share();
+    let body = Fetcher::new(1 << 16).unwrap().fetch(&question, &mut share).await?;
     Ok(String::from_utf8(body).unwrap())
 }
 
@@ -175,18 +179,18 @@ async fn changed_files_are_read_again() {
     let target = config.scrape_targets("job").remove(0);
     let settings = &target.profiles[0];
     let url = settings.url(&target.target.address).unwrap();
-    let fetcher = Fetcher::new(1 << 16).unwrap();
+    let (fetcher, mut share) = (Fetcher::new(1 << 16).unwrap(), Budget::default().share());
     let (window, timeout) = (Duration::ZERO, Duration::from_secs(10));
     let question = Question { url: &url, http: &settings.http, window, timeout };
-    assert_eq!(fetcher.fetch(&question).await.unwrap_err().refused.reason, Reason::Tls);
+    assert_eq!(fetcher.fetch(&question, &mut share).await.unwrap_err().refused.reason, Reason::Tls);
     fs::write(&ca, ours.0.pem()).unwrap();
     for word in ["first", "second"] {
         fs::write(&token, word).unwrap();
-        let text = String::from_utf8(fetcher.fetch(&question).await.unwrap()).unwrap();
+        let text = String::from_utf8(fetcher.fetch(&question, &mut share).await.unwrap()).unwrap();
         assert!(text.contains(&format!("authorization: Bearer {word}\r\n")), "{text}");
     }
     fs::remove_file(&token).unwrap();
-    let refused = fetcher.fetch(&question).await.unwrap_err().refused;
+    let refused = fetcher.fetch(&question, &mut share).await.unwrap_err().refused;
     assert_eq!(refused.reason, Reason::Unauthorized);
     assert!(refused.detail.starts_with("read `credentials_file`"), "{refused}");
 }
