@@ -178,23 +178,25 @@ fn sums(ask: &Ask<'_>, question: &Question) -> Result<BTreeMap<Sample, i64>, Err
 type Means = (BTreeMap<Sample, i64>, Vec<(Name, i64)>);
 
 fn means(ask: &Ask<'_>, question: &Question, weights: &Weights) -> Result<Means, Error> {
-    type State = (HashMap<Sample, f64>, Vec<(Name, i64)>);
+    type State = (HashMap<Sample, i128>, Vec<(Name, i64)>);
     let init = State::default;
     let states = ask.fold(&SAMPLES, &question.rows, init, |(sums, orphans), group, rows| {
         let samples = Samples::of(group, rows)?;
         let parts = question.parts(group, rows)?;
         let cells = weights.sheet.place(&weights.snapshots, group, rows, orphans)?;
-        let mut own = vec![0.0; samples.all.len()];
+        let mut own = vec![0i128; samples.all.len()];
         for part in parts {
             walk(&part.rows, [&samples.runs, &cells], |range, [sample, cell]| {
-                if let Some(weight) = weights.of.get(cell as usize) {
+                if let Some(weight) = weights.of(cell) {
                     let sum = part.values.sum(range.start as usize..range.end as usize);
-                    own[sample as usize] += sum as f64 * weight;
+                    let own = &mut own[sample as usize];
+                    *own = own.saturating_add(i128::from(sum) * weight);
                 }
             });
         }
         for (sample, value) in samples.all.into_iter().zip(own) {
-            *sums.entry(sample).or_default() += value;
+            let sum = sums.entry(sample).or_default();
+            *sum = sum.saturating_add(value);
         }
         ask.meter.charge(sums.len() * 256)?;
         Ok(())
@@ -203,10 +205,11 @@ fn means(ask: &Ask<'_>, question: &Question, weights: &Weights) -> Result<Means,
     for (sums, lost) in states {
         orphans.extend(lost);
         for (sample, value) in sums {
-            *all.entry(sample).or_insert(0.0) += value;
+            let sum: &mut i128 = all.entry(sample).or_default();
+            *sum = sum.saturating_add(value);
         }
     }
-    let whole = gauge::rounded(&all.values().copied().collect::<Vec<_>>());
+    let whole = weights.rounded(&all.values().copied().collect::<Vec<_>>());
     Ok((all.into_keys().zip(whole).collect(), orphans))
 }
 

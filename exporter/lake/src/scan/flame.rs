@@ -178,7 +178,7 @@ fn own(
     } else {
         gauge::weighted(ask, question, gauge, |weights| {
             let (own, orphans) = means(ask, shared, question, weights)?;
-            Ok((gauge::rounded(&own), orphans))
+            Ok((weights.rounded(&own), orphans))
         })
     }
 }
@@ -200,8 +200,8 @@ fn sums(ask: &Ask<'_>, shared: &Shared, question: &Question) -> Result<Vec<i64>,
     Ok(joined(states, |a, b| a.saturating_add(b)))
 }
 
-/// Means by node, and windows that `profiles` does not know.
-type Means = (Vec<f64>, Vec<(Name, i64)>);
+/// Weighted sums by node, and windows that `profiles` does not know.
+type Means = (Vec<i128>, Vec<(Name, i64)>);
 
 fn means(
     ask: &Ask<'_>,
@@ -214,19 +214,20 @@ fn means(
         let stacks = Stacks::of(ask, shared, group)?;
         let parts = question.parts(group, rows)?;
         let cells = weights.sheet.place(&weights.snapshots, group, rows, orphans)?;
-        own.resize(own.len().max(stacks.nodes_max), 0.0);
+        own.resize(own.len().max(stacks.nodes_max), 0);
         for Part { rows, values } in parts {
             walk(&rows, [&stacks.runs, &cells], |range, [code, cell]| {
-                if let Some(weight) = weights.of.get(cell as usize) {
+                if let Some(weight) = weights.of(cell) {
                     let sum = values.sum(range.start as usize..range.end as usize);
-                    own[stacks.node(code)] += sum as f64 * weight;
+                    let own = &mut own[stacks.node(code)];
+                    *own = own.saturating_add(i128::from(sum) * weight);
                 }
             });
         }
         Ok(())
     })?;
     let (own, orphans): (Vec<_>, Vec<_>) = states.into_iter().unzip();
-    Ok((joined(own, |a, b| a + b), orphans.into_iter().flatten().collect()))
+    Ok((joined(own, i128::saturating_add), orphans.into_iter().flatten().collect()))
 }
 
 fn joined<T: Copy + Default>(states: Vec<Vec<T>>, add: impl Fn(T, T) -> T) -> Vec<T> {

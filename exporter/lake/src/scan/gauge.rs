@@ -8,7 +8,7 @@ use super::{
     Ask,
     flame::Question,
     rows::walk,
-    snapshots::{Name, Sheet, Snapshots},
+    snapshots::{Cell, Name, Sheet, Snapshots},
 };
 
 /// What is shown of a gauge, which cannot be added over time.
@@ -55,13 +55,20 @@ impl FromStr for Gauge {
     }
 }
 
-/// Snapshots of a gauge, and what a value of each cell counts for.
+/// Snapshots of a gauge, and what a value of each cell counts for. Weights are whole numbers, so
+/// that a mean which can be told exactly is, however large the values are.
 pub(crate) struct Weights {
     pub snapshots: Snapshots,
     pub sheet: Sheet,
     /// By cell.
-    pub of: Vec<f64>,
+    of: Vec<i64>,
+    /// The weight of a value that counts once.
+    once: i64,
 }
+
+/// Bounds of what counts once: finer than a floating point number, and so coarse that sums of many
+/// of the largest values stay below what an `i128` holds.
+const ONCE: std::ops::RangeInclusive<i64> = 1 << 52..=1 << 56;
 
 impl Weights {
     /// For a question about a gauge: the average over all steps, or one step alone.
@@ -80,25 +87,38 @@ impl Weights {
         };
         let sheet = snapshots.sheet(from_us, step_us);
         let steps = sheet.steps();
-        let mean = |only: Option<i64>, by: f64| -> Vec<f64> {
-            let cells = sheet.cells.iter();
-            let counts = |step| only.is_none_or(|only| only == step);
-            cells.map(|c| if counts(c.step) { c.mean_weight() / by } else { 0.0 }).collect()
-        };
-        let of = match gauge {
-            Gauge::Mean => mean(None, steps.len().max(1) as f64),
-            Gauge::Last => mean(steps.last().copied(), 1.0),
+        let averaged = if gauge == Gauge::Mean { steps.len().max(1) as i64 } else { 1 };
+        let once = once(averaged, sheet.cells.iter().map(|cell| cell.times));
+        let of = sheet.cells.iter().map(|cell| weight(cell, averaged, once)).collect();
+        let mut weights = Self { snapshots, sheet, of, once };
+        match gauge {
+            Gauge::Mean => {}
+            Gauge::Last => weights.keep(steps.last().copied()),
             Gauge::Max => {
-                let whole = Self { of: mean(None, 1.0), snapshots, sheet };
-                let highest = whole.highest(ask, question)?;
-                let Self { snapshots, sheet, mut of } = whole;
-                for (weight, cell) in of.iter_mut().zip(&sheet.cells) {
-                    *weight = if Some(cell.step) == highest { *weight } else { 0.0 };
-                }
-                return Ok(Self { snapshots, sheet, of });
+                let highest = weights.highest(ask, question)?;
+                weights.keep(highest);
             }
-        };
-        Ok(Self { snapshots, sheet, of })
+        }
+        Ok(weights)
+    }
+
+    /// What a value of a cell counts for; nothing where there is no such cell.
+    #[inline]
+    pub fn of(&self, cell: u32) -> Option<i128> {
+        self.of.get(cell as usize).map(|weight| i128::from(*weight))
+    }
+
+    /// Lets the cells of one step count only.
+    fn keep(&mut self, step: Option<i64>) {
+        for (weight, cell) in self.of.iter_mut().zip(&self.sheet.cells) {
+            *weight = if Some(cell.step) == step { *weight } else { 0 };
+        }
+    }
+
+    /// Weighted sums as whole values whose sum is the rounded sum: what is cut off one is carried
+    /// to the next, so that many small values do not vanish together.
+    pub fn rounded(&self, sums: &[i128]) -> Vec<i64> {
+        rounded(sums, i128::from(self.once))
     }
 
     /// The step with the highest total.
@@ -106,27 +126,29 @@ impl Weights {
         let totals = ask.fold(
             &SAMPLES,
             &question.rows,
-            || vec![0.0; self.of.len()],
+            || vec![0i128; self.of.len()],
             |totals, group, rows| {
                 let cells = self.sheet.place(&self.snapshots, group, rows, &mut vec![])?;
                 for part in question.parts(group, rows)? {
                     walk(&part.rows, [&cells], |range, [cell]| {
-                        if let Some(weight) = self.of.get(cell as usize) {
+                        if let Some(weight) = self.of(cell) {
                             let sum = part.values.sum(range.start as usize..range.end as usize);
-                            totals[cell as usize] += sum as f64 * weight;
+                            let total = &mut totals[cell as usize];
+                            *total = total.saturating_add(i128::from(sum) * weight);
                         }
                     });
                 }
                 Ok(())
             },
         )?;
-        let mut by_step = std::collections::BTreeMap::<i64, f64>::new();
+        let mut by_step = std::collections::BTreeMap::<i64, i128>::new();
         for totals in totals {
             for (cell, total) in self.sheet.cells.iter().zip(totals) {
-                *by_step.entry(cell.step).or_default() += total;
+                let sum = by_step.entry(cell.step).or_default();
+                *sum = sum.saturating_add(total);
             }
         }
-        let highest = by_step.into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
+        let highest = by_step.into_iter().max_by_key(|(_, total)| *total);
         Ok(highest.map(|(step, _)| step))
     }
 }
@@ -150,20 +172,49 @@ pub(crate) fn weighted<T>(
     Ok(scan(&weights)?.0)
 }
 
-/// Whole numbers whose sum is the rounded sum: what is cut off one is carried to the next, so that
-/// many small values do not vanish together.
-pub(crate) fn rounded(values: &[f64]) -> Vec<i64> {
-    let mut carry = 0.0;
-    let round = |value: &f64| {
-        if *value == 0.0 {
+/// A common multiple of what the numbers of snapshots divide by, within bounds.
+fn once(averaged: i64, times: impl Iterator<Item = i64>) -> i64 {
+    let mut once = averaged;
+    for times in times {
+        let divisor = averaged.saturating_mul(times.max(1));
+        match once.checked_mul(divisor / common(once, divisor)) {
+            Some(multiple) if multiple <= *ONCE.end() => once = multiple,
+            // There is none: as fine as it may be.
+            _ => return *ONCE.end(),
+        }
+    }
+    while once < *ONCE.start() {
+        once *= 2;
+    }
+    once
+}
+
+/// The greatest common divisor.
+fn common(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { common(b, a % b) }
+}
+
+/// What a value of a cell counts for in an average over so many steps.
+fn weight(cell: &Cell, averaged: i64, once: i64) -> i64 {
+    let divisor = averaged.saturating_mul(cell.times.max(1));
+    match cell.presence >= 1.0 && once % divisor == 0 {
+        true => once / divisor,
+        false => (once as f64 * cell.presence / divisor as f64).round() as i64,
+    }
+}
+
+fn rounded(sums: &[i128], once: i128) -> Vec<i64> {
+    let mut carry = 0;
+    let round = |sum: &i128| {
+        if *sum == 0 {
             return 0;
         }
-        let exact = value + carry;
-        let whole = exact.round();
-        carry = exact - whole;
-        whole as i64
+        let exact = sum.saturating_add(carry);
+        let whole = exact.saturating_add(once / 2).div_euclid(once);
+        carry = exact - whole * once;
+        whole.clamp(i64::MIN.into(), i64::MAX.into()) as i64
     };
-    values.iter().map(round).collect()
+    sums.iter().map(round).collect()
 }
 
 #[cfg(test)]
@@ -172,8 +223,29 @@ mod tests {
 
     #[test]
     fn rounding_keeps_the_sum() {
-        assert_eq!(rounded(&[0.3, 0.0, 0.3, 0.3, 0.1]), [0, 0, 1, 0, 0]);
-        assert_eq!(rounded(&[-0.6, 2.0, 0.6]), [-1, 2, 1]);
-        assert!(rounded(&[]).is_empty());
+        assert_eq!(rounded(&[3, 0, 3, 3, 1], 10), [0, 0, 1, 0, 0]);
+        assert_eq!(rounded(&[-6, 20, 6], 10), [-1, 2, 1]);
+        assert!(rounded(&[], 1).is_empty());
+        assert_eq!(rounded(&[i128::MAX, i128::MIN], 1 << 52), [i64::MAX, i64::MIN]);
+    }
+
+    #[test]
+    fn means_of_large_values_are_exact() {
+        let cell = |times| Cell { step: 0, instance: 0, times, duration_ns: 0, presence: 1.0 };
+        for (averaged, times, value) in
+            [(1, 1, i64::MAX), (60, 1, (1 << 60) + 7), (7, 3, -(1 << 61) - 1), (59, 11, 1 << 62)]
+        {
+            let once = once(averaged, [1, 2, times].into_iter());
+            assert!(ONCE.contains(&once));
+            let weight = i128::from(weight(&cell(times), averaged, once));
+            let sum = i128::from(value) * weight * i128::from(averaged * times);
+            assert_eq!(rounded(&[sum], once.into()), [value], "{averaged} {times}");
+        }
+        // No common multiple: near enough.
+        let primes = [47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101];
+        let once = once(60, primes.into_iter());
+        assert_eq!(once, *ONCE.end());
+        let sum = i128::from(weight(&cell(47), 60, once)) * 60 * 47 * 1_000_000;
+        assert_eq!(rounded(&[sum], once.into()), [1_000_000]);
     }
 }

@@ -8,6 +8,7 @@
 pub(crate) mod filter;
 pub(crate) mod flame;
 pub(crate) mod gauge;
+mod lives;
 mod notes;
 pub(crate) mod rows;
 pub(crate) mod snapshots;

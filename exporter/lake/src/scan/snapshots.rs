@@ -3,8 +3,7 @@
 //!
 //! The range is cut in steps. Within a step an instance counts by the mean of its snapshots, and
 //! instances add up. One that was there for a part of the step only, because a rollout began or
-//! ended it, counts for that part: the step is cut in ticks of one interval, and a mean is over the
-//! ticks in which anything was profiled. So replacing instances shows no bump that was not there.
+//! ended it, counts for that part (`lives`).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -20,6 +19,7 @@ use crate::{
 use super::{
     Ask, Fail,
     filter::Filter,
+    lives::Lives,
     rows::{Rows, walk},
 };
 
@@ -185,7 +185,7 @@ impl Snapshots {
             .into_iter()
             .map(|((step, instance), (times, duration_ns))| {
                 let start_us = from_us.saturating_add(step.saturating_mul(step_us));
-                let presence = lives.presence(instance, times, start_us, step_us);
+                let presence = lives.presence(instance, start_us, step_us);
                 Cell { step, instance, times, duration_ns, presence }
             })
             .collect();
@@ -199,36 +199,7 @@ impl Snapshots {
             let span = spans.entry(s.instance).or_insert((s.time_us, s.time_us));
             *span = (span.0.min(s.time_us), span.1.max(s.time_us));
         }
-        let first_us = spans.values().map(|span| span.0).min().unwrap_or(0);
-        let last_us = spans.values().map(|span| span.1).max().unwrap_or(0);
-        Lives { spans, first_us, last_us, interval_us: self.interval_us() }
-    }
-}
-
-/// From when to when instances were seen, and how often.
-struct Lives {
-    spans: HashMap<u32, (i64, i64)>,
-    first_us: i64,
-    last_us: i64,
-    interval_us: i64,
-}
-
-impl Lives {
-    /// The part of a step in which an instance was there. It is the whole step, whatever snapshots
-    /// were missed, but where the instance came or went in it: in a rollout, old and new instances
-    /// share the step. Who comes within an interval of the first snapshot of all was there before,
-    /// and who is seen within one of the last is there still.
-    fn presence(&self, instance: u32, times: i64, start_us: i64, step_us: i64) -> f64 {
-        let Some(&(first_us, last_us)) = self.spans.get(&instance) else { return 1.0 };
-        let holds = |time_us: i64| (0..step_us).contains(&time_us.saturating_sub(start_us));
-        let came = holds(first_us) && first_us - self.first_us >= self.interval_us;
-        let went = holds(last_us) && self.last_us - last_us >= self.interval_us;
-        if self.interval_us == 0 || !(came || went) {
-            return 1.0;
-        }
-        let end_us = start_us.saturating_add(step_us).min(self.last_us + self.interval_us);
-        let covered_us = end_us - start_us.max(self.first_us);
-        (times as f64 * self.interval_us as f64 / covered_us.max(1) as f64).min(1.0)
+        Lives::new(spans, self.interval_us(), &self.instances.all)
     }
 }
 

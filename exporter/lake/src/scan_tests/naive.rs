@@ -138,14 +138,14 @@ fn steps(
             if n == 0 {
                 continue;
             }
-            // An instance that came or went counts for the time between its snapshots here.
-            let (born, died) = (*times.first().unwrap(), *times.last().unwrap());
-            let changed = of(born) == number && born >= begin + interval
-                || of(died) == number && died <= end - interval;
-            let data = (first + (number + 1) * step).min(end + interval)
-                - (first + number * step).max(begin);
-            let share = match changed && interval > 0 {
-                true => (n as f64 * interval as f64 / data.max(1) as f64).min(1.0),
+            // An instance that came or went counts for the part in which it was there.
+            let start = first + number * step;
+            let (low, high) = (start.max(begin), (start + step).min(end + interval));
+            let (from, to) =
+                lifetime(snapshots, instance_name, interval, |time| of(time) == number);
+            let there = to.min(high) - from.max(low);
+            let share = match interval > 0 {
+                true => (there.max(1) as f64 / (high - low).max(1) as f64).min(1.0),
                 false => 1.0,
             };
             for (row, value) in rows {
@@ -157,6 +157,50 @@ fn steps(
         }
     }
     out
+}
+
+/// From when to when an instance was there, as far as that is within the step `here`.
+fn lifetime(
+    snapshots: &BTreeMap<Instance, BTreeSet<i64>>,
+    of: &Instance,
+    interval: i64,
+    here: impl Fn(i64) -> bool,
+) -> (i64, i64) {
+    let all = || snapshots.values().flatten();
+    let (begin, end) = (*all().min().unwrap(), *all().max().unwrap());
+    let span = |times: &BTreeSet<i64>| (*times.first().unwrap(), *times.last().unwrap());
+    let same = |other: &Instance| (&other.0, &other.1) == (&of.0, &of.1);
+    let of_service = || snapshots.iter().filter(|(name, _)| same(name));
+    let spans = || of_service().map(|(name, times)| (name, span(times)));
+    let mut born: Vec<_> = spans().map(|(name, span)| (span.0, name)).collect();
+    born.retain(|(time, _)| *time >= begin + interval);
+    let mut died: Vec<_> = spans().map(|(name, span)| (span.1, name)).collect();
+    died.retain(|(time, _)| *time <= end - interval);
+    born.sort();
+    died.sort();
+    // Who comes takes the place of the first who went before, and not too long ago.
+    let mut pairs = vec![];
+    for new in &born {
+        let fits = |old: &&(i64, &Instance)| old.0 < new.0 && new.0 - old.0 < 2 * interval;
+        if let Some(old) = died.iter().find(fits).copied() {
+            died.retain(|other| *other != old);
+            pairs.push((old, *new));
+        }
+    }
+    let (first, last) = span(&snapshots[of]);
+    let middle = |old: i64, new: i64| match here(old) && here(new) {
+        true => Some(old + (new - old) / 2),
+        false => None,
+    };
+    let from = match pairs.iter().find(|(_, new)| new.1 == of) {
+        Some((old, new)) => middle(old.0, new.0),
+        None => (first >= begin + interval && here(first)).then_some(first - interval / 2),
+    };
+    let to = match pairs.iter().find(|(old, _)| old.1 == of) {
+        Some((old, new)) => middle(old.0, new.0),
+        None => (last <= end - interval && here(last)).then_some(last + interval / 2),
+    };
+    (from.unwrap_or(i64::MIN / 4), to.unwrap_or(i64::MAX / 4))
 }
 
 /// Values by stack of an answer.
