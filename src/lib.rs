@@ -1,6 +1,5 @@
 //! The composition root as a library, for tests: `main` is one call.
 
-mod assemble;
 pub mod cli;
 pub mod config;
 mod data_dir;
@@ -8,4 +7,6 @@ mod files;
 mod http;
 mod log;
 mod metrics;
+mod process;
+mod reload;
 mod self_profile;

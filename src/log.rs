@@ -3,7 +3,9 @@
 use std::io::{self, IsTerminal};
 
 use anyhow::Context;
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
+};
 
 use crate::config::{LogEncoding, LogLevel, Logs};
 
@@ -11,17 +13,30 @@ use crate::config::{LogEncoding, LogLevel, Logs};
 /// carries own metrics of every connection.
 const QUIET: [&str; 6] = ["pprof", "hyper", "h2", "tonic", "tower", "opentelemetry"];
 
-/// Starts the log; there is one in a process.
-pub fn start(logs: Logs) -> anyhow::Result<()> {
-    let lines = fmt::layer().with_writer(io::stderr).with_target(false);
-    let registry = tracing_subscriber::registry().with(filter(logs.level)?);
-    let started = match logs.encoding {
-        LogEncoding::Console => {
-            registry.with(lines.with_ansi(io::stderr().is_terminal())).try_init()
-        }
-        LogEncoding::Json => registry.with(lines.json().flatten_event(true)).try_init(),
-    };
-    started.context("start the log")
+/// The log of this process.
+#[derive(Clone)]
+pub struct Log(reload::Handle<EnvFilter, Registry>);
+
+impl Log {
+    /// Starts it; there is one in a process.
+    pub fn start(logs: Logs) -> anyhow::Result<Self> {
+        let (filter, handle) = reload::Layer::new(filter(logs.level)?);
+        let lines = fmt::layer().with_writer(io::stderr).with_target(false);
+        let registry = tracing_subscriber::registry().with(filter);
+        let started = match logs.encoding {
+            LogEncoding::Console => {
+                registry.with(lines.with_ansi(io::stderr().is_terminal())).try_init()
+            }
+            LogEncoding::Json => registry.with(lines.json().flatten_event(true)).try_init(),
+        };
+        started.context("start the log")?;
+        Ok(Self(handle))
+    }
+
+    /// Changes the level.
+    pub fn set_level(&self, level: LogLevel) -> anyhow::Result<()> {
+        self.0.reload(filter(level)?).context("change the log level")
+    }
 }
 
 fn filter(level: LogLevel) -> anyhow::Result<EnvFilter> {

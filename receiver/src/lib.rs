@@ -64,6 +64,13 @@ pub enum Handle {
 }
 
 impl Handle {
+    /// Whether `follow` would succeed.
+    pub fn can_follow(&self, config: &Config) -> bool {
+        match (self, config) {
+            (Self::Pprof(handle), Config::Pprof(config)) => handle.can_follow(config),
+        }
+    }
+
     /// Lets the receiver go on with another config of the same id. `false`, and nothing changes,
     /// where it has to be made anew for that.
     pub fn follow(&mut self, config: &Config) -> bool {

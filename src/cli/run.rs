@@ -11,10 +11,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, config::Sources, select::DataDirArgs};
 use crate::{
-    assemble::Process,
-    config::{self, LogLevel, Resolved},
+    config::{self, LogLevel, Options, Resolved},
     data_dir::DataDir,
-    log,
+    log::Log,
+    process::Process,
+    reload::{Watch, reload},
 };
 
 /// How long everything may take to come to its end.
@@ -40,7 +41,7 @@ pub struct Args {
 
 /// `profpipe run`.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let options = config::Options {
+    let options = Options {
         files: args.sources.files,
         sets: args.sources.sets,
         data_dir: args.data.data_dir,
@@ -49,7 +50,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         log_level: args.log_level,
     };
     let resolved = config::load(&options).map_err(Failure::Config)?;
-    log::start(resolved.telemetry.logs)?;
+    let log = Log::start(resolved.telemetry.logs)?;
     for warning in &resolved.warnings {
         tracing::warn!("{warning}");
     }
@@ -59,23 +60,40 @@ pub fn run(args: Args) -> Result<(), Failure> {
         .enable_all()
         .build()
         .context("start the runtime")?;
-    let ended = runtime.block_on(until_stopped(&resolved, &data_dir));
+    let ended = runtime.block_on(until_stopped(resolved, data_dir, &options, &log));
     // Blocking work that hangs must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
     Ok(ended?)
 }
 
-async fn until_stopped(resolved: &Resolved, data_dir: &DataDir) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("listen for signals")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listen for signals")?;
-    let mut process = Process::start(resolved, data_dir).await?;
+async fn until_stopped(
+    resolved: Resolved,
+    data_dir: DataDir,
+    options: &Options,
+    log: &Log,
+) -> anyhow::Result<()> {
+    let listen = |kind| signal(kind).context("listen for signals");
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut hang_up = listen(SignalKind::hangup())?;
+    let mut files = Watch::new(&options.files).await;
+    let (mut process, mut requests) = Process::start(resolved, data_dir).await?;
     for url in process.urls() {
         writeln!(io::stdout(), "profpipe is at {url}").context("write to standard output")?;
     }
-    let failed = tokio::select! {
-        _ = terminate.recv() => None,
-        _ = interrupt.recv() => None,
-        error = process.ended() => Some(error),
+    let failed = loop {
+        let (cause, asked) = tokio::select! {
+            _ = terminate.recv() => break None,
+            _ = interrupt.recv() => break None,
+            error = process.ended() => break Some(error),
+            _ = hang_up.recv() => ("signal", None),
+            Some(asked) = requests.recv() => ("request", Some(asked)),
+            () = files.changed() => ("file", None),
+        };
+        let done = reload(&mut process, options, log, cause).await;
+        if let Some(asked) = asked {
+            let _ = asked.send(done); // Who asked may be gone.
+        }
     };
     tracing::info!("stopping");
     let stopped = process.stop(GRACE).await;

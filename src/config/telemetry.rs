@@ -22,9 +22,9 @@ pub struct Telemetry {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Logs {
-    /// From which level on lines are written.
+    /// From which level on lines are written. A reload changes it.
     pub level: LogLevel,
-    /// How a line looks.
+    /// How a line looks. It counts from the next start on.
     pub encoding: LogEncoding,
 }
 

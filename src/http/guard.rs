@@ -28,7 +28,7 @@ impl AllowedHosts {
         Self { names, any_address: beyond_loopback }
     }
 
-    fn allows(&self, host: &str) -> bool {
+    pub(super) fn allows(&self, host: &str) -> bool {
         let name = without_port(host).to_ascii_lowercase();
         let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         match address {

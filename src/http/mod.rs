@@ -3,6 +3,8 @@
 
 mod guard;
 mod ops;
+mod pages;
+mod reload;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -13,9 +15,11 @@ use tokio_util::sync::CancellationToken;
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 
 pub use guard::AllowedHosts;
-pub use ops::{Check, Ops};
+pub use ops::{Check, Checks, Ops};
+pub use pages::Pages;
+pub use reload::{ReloadRequests, reload_requests};
 
-/// Bytes of a request body; everything here is `GET`.
+/// Bytes of a request body; nothing here needs one.
 const BODY_BYTES_MAX: usize = 64 << 10;
 /// How long answers under way may take when the process stops.
 const STOP_GRACE: Duration = Duration::from_secs(2);
@@ -23,7 +27,7 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 /// A server that has its port but does not answer yet.
 pub struct Server {
     listener: TcpListener,
-    router: Router,
+    pages: Pages,
 }
 
 /// Takes the port of a server.
@@ -32,18 +36,24 @@ pub async fn listen(endpoint: &str) -> anyhow::Result<TcpListener> {
     bound.with_context(|| format!("listen on {endpoint} for the web app"))
 }
 
+/// `pages` behind the Host check, which `ops` are not: probes and scrapers use addresses that
+/// nobody can list.
+pub fn router(pages: Router, ops: Ops, hosts: AllowedHosts) -> Router {
+    let guarded = middleware::from_fn_with_state(hosts.clone(), guard::check_host);
+    pages
+        .layer(guarded)
+        .merge(reload::router(ops.reload.clone(), hosts))
+        .merge(ops::router(ops))
+        .layer(middleware::map_response(guard::harden))
+        // A flame graph shrinks to a third at once; a better ratio would take most of the time.
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+}
+
 impl Server {
-    /// Serves `pages` behind the Host check, which `ops` are not: probes and scrapers use addresses
-    /// that nobody can list.
-    pub fn new(listener: TcpListener, pages: Router, ops: Ops, hosts: AllowedHosts) -> Self {
-        let pages = pages.layer(middleware::from_fn_with_state(hosts, guard::check_host));
-        let router = pages
-            .merge(ops::router(ops))
-            .layer(middleware::map_response(guard::harden))
-            // A flame graph shrinks to a third at once; a better ratio would take most of the time.
-            .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
-            .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
-        Self { listener, router }
+    /// Serves these pages, which may change while it does.
+    pub fn new(listener: TcpListener, pages: Pages) -> Self {
+        Self { listener, pages }
     }
 
     /// Where it listens.
@@ -54,7 +64,8 @@ impl Server {
     /// Answers until `stop`, then lets answers under way finish for a moment.
     pub async fn serve(self, stop: CancellationToken) -> anyhow::Result<()> {
         let stopped = stop.clone().cancelled_owned();
-        let serving = axum::serve(self.listener, self.router).with_graceful_shutdown(stopped);
+        let serving =
+            axum::serve(self.listener, self.pages.router()).with_graceful_shutdown(stopped);
         let late = async {
             stop.cancelled().await;
             tokio::time::sleep(STOP_GRACE).await;

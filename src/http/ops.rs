@@ -1,6 +1,6 @@
 //! What probes and scrapers ask: alive, ready, metrics.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::{
     Router,
@@ -9,7 +9,9 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
+use tokio::sync::mpsc;
 
+use super::reload::ReloadRequest;
 use crate::metrics::Metrics;
 
 /// One condition of readiness: its name, and what is wrong with it if anything is.
@@ -21,7 +23,24 @@ pub struct Ops {
     /// What `/metrics` shows.
     pub metrics: Metrics,
     /// What `/readyz` asks.
-    pub checks: Arc<[Check]>,
+    pub checks: Checks,
+    /// Where requests to reload go.
+    pub reload: mpsc::Sender<ReloadRequest>,
+}
+
+/// All conditions of readiness; a reload changes them. Cloning gives the same ones.
+#[derive(Clone, Default)]
+pub struct Checks(Arc<Mutex<Vec<Check>>>);
+
+impl Checks {
+    /// From now on these count.
+    pub fn set(&self, checks: Vec<Check>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = checks;
+    }
+
+    fn snapshot(&self) -> Vec<Check> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// The operational endpoints.
@@ -36,7 +55,8 @@ pub fn router(ops: Ops) -> Router {
 async fn ready(State(ops): State<Ops>) -> impl IntoResponse {
     let failing: Vec<String> = ops
         .checks
-        .iter()
+        .snapshot()
+        .into_iter()
         .filter_map(|(name, check)| Some(format!("{name}: {}\n", check().err()?)))
         .collect();
     match failing.is_empty() {

@@ -5,4 +5,5 @@ mod chain;
 mod config;
 mod kill;
 mod ledger;
+mod reload;
 mod stop;

@@ -51,6 +51,18 @@ impl Running {
         Ok(Answer { status, headers, body: response.bytes().await?.to_vec() })
     }
 
+    /// Posts nothing with these headers.
+    pub async fn post(&self, path: &str, headers: &[(&'static str, &str)]) -> Answer {
+        let client = Client::builder().timeout(Duration::from_secs(60)).no_proxy().build().unwrap();
+        let mut request = client.post(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.unwrap_or_else(|error| panic!("{path}: {error:?}"));
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Answer { status, headers, body: response.bytes().await.unwrap().to_vec() }
+    }
+
     /// Asks; a process that is going may not answer.
     pub async fn try_get(&self, path: &str) -> reqwest::Result<Answer> {
         self.get_with(path, &[]).await

@@ -47,8 +47,14 @@ impl Running {
     /// Starts it with this config and `data` below `dir` as its data directory, and waits until it
     /// is ready.
     pub async fn start(dir: &Path, config: &str) -> Self {
-        let (file, data_dir) = (dir.join("config.yaml"), dir.join("data"));
+        let file = dir.join("config.yaml");
         fs::write(&file, config).unwrap();
+        Self::start_with(dir, &file).await
+    }
+
+    /// The same with a config that is there already.
+    pub async fn start_with(dir: &Path, file: &Path) -> Self {
+        let data_dir = dir.join("data");
         let mut command = profpipe();
         command.args(["run", "--web-port", "0", "--config"]).arg(file);
         command.arg("--data-dir").arg(&data_dir);

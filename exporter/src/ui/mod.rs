@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use axum::{Router, routing::any};
 use lake::Lake;
-use pipeline::target::TargetBoard;
+use pipeline::{config_state::ConfigState, engine::Pipelines, target::TargetBoard};
 use tokio::sync::Semaphore;
 
 pub use api::{Labels, Series};
@@ -24,17 +24,28 @@ const WAITING_MAX: usize = 32;
 #[derive(Clone)]
 pub struct Ui {
     lake: Arc<Lake>,
-    targets: TargetBoard,
+    sources: Sources,
     questions: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
 }
 
+/// What pages and API show of the process besides lakes.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// How targets are doing.
+    pub targets: TargetBoard,
+    /// How the config is doing.
+    pub config: ConfigState,
+    /// What runs.
+    pub pipelines: Pipelines,
+}
+
 impl Ui {
-    /// Shows this lake and these targets.
-    pub fn new(lake: Arc<Lake>, targets: TargetBoard) -> Self {
+    /// Shows this lake and these sources.
+    pub fn new(lake: Arc<Lake>, sources: Sources) -> Self {
         let questions = Arc::new(Semaphore::new(QUESTIONS_MAX));
         let waiting = Arc::new(Semaphore::new(QUESTIONS_MAX + WAITING_MAX));
-        Self { lake, targets, questions, waiting }
+        Self { lake, sources, questions, waiting }
     }
 
     /// Pages at `/`, the API at `/api/v1`.

@@ -27,7 +27,7 @@ use crate::{
 };
 
 pub use running::Running;
-pub use stats::{ExporterStats, PipelineStats};
+pub use stats::{ExporterStats, PipelineStats, Pipelines};
 
 use running::Failures;
 

@@ -114,3 +114,20 @@ impl PipelineStats {
         exporters.iter().map(|(id, stats)| (id.clone(), Arc::clone(stats))).collect()
     }
 }
+
+/// The pipelines that run, for those who look at them; a reload changes the list. Cloning gives
+/// the same one.
+#[derive(Clone, Default)]
+pub struct Pipelines(Arc<Mutex<Vec<PipelineStats>>>);
+
+impl Pipelines {
+    /// From now on these run.
+    pub fn set(&self, pipelines: Vec<PipelineStats>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = pipelines;
+    }
+
+    /// Those that run at the moment.
+    pub fn snapshot(&self) -> Vec<PipelineStats> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -25,14 +25,18 @@ impl Handle {
         self.targets.subscribe()
     }
 
-    /// Goes over to another config. `false`, and nothing changes, where that differs in more than
-    /// what targets say.
+    /// Whether another config differs in no more than what targets say.
+    pub fn can_follow(&self, config: &Config) -> bool {
+        frame(&self.config) == frame(config)
+    }
+
+    /// Goes over to another config. `false`, and nothing changes, where it cannot.
     pub fn follow(&mut self, config: &Config) -> bool {
+        if !self.can_follow(config) {
+            return false;
+        }
         if self.config == *config {
             return true;
-        }
-        if frame(&self.config) != frame(config) {
-            return false;
         }
         self.config = config.clone();
         self.targets.send_replace(self.config.scrape_targets(&self.id).into());

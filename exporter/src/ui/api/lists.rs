@@ -270,5 +270,5 @@ pub struct Targets {
 /// `/api/v1/targets`.
 pub async fn targets(State(ui): State<Ui>, params: Params) -> Result<Json<Targets>, ApiError> {
     params.only(&[])?;
-    Ok(Json(Targets { now: seconds(now_us()), targets: ui.targets.snapshot() }))
+    Ok(Json(Targets { now: seconds(now_us()), targets: ui.sources.targets.snapshot() }))
 }

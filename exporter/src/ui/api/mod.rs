@@ -6,6 +6,7 @@ mod error;
 mod lists;
 mod params;
 mod pictures;
+mod status;
 
 use std::{
     sync::{
@@ -36,6 +37,7 @@ pub fn router(ui: Ui) -> Router {
         .route("/series", get(lists::series))
         .route("/profiles", get(lists::profiles))
         .route("/targets", get(lists::targets))
+        .route("/status", get(status::status))
         .route("/flame", get(pictures::flame))
         .route("/top", get(pictures::top))
         .route("/diff", get(pictures::diff))

@@ -1,0 +1,231 @@
+//! Pipelines out of their specs, and from one spec to another while they run.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use lake::WriterId;
+use pipeline::{
+    component::Receiver,
+    engine::{Pipeline, Running, Sink},
+    limits::Limits,
+    spool::{Spool, SpoolConfig},
+    storage::Disk,
+};
+
+use crate::{
+    config::{ComponentId, PipelineSpec},
+    data_dir::DataDir,
+};
+
+/// How long a component may take to end when a reload replaces it.
+const REPLACE_GRACE: Duration = Duration::from_secs(5);
+
+/// What components are made with.
+pub struct Workshop {
+    /// Where spools are.
+    pub data_dir: DataDir,
+    /// What receivers share.
+    pub context: receiver::Context,
+    /// Who writes lakes.
+    pub writer: WriterId,
+}
+
+/// A receiver that was made and does not run yet.
+type Made = (String, Box<dyn Receiver>, receiver::Handle);
+
+/// A pipeline that is not running yet.
+pub struct Prepared {
+    spec: PipelineSpec,
+    pipeline: Pipeline,
+    handles: BTreeMap<String, receiver::Handle>,
+}
+
+/// A pipeline that runs, and what it was made of.
+pub struct Live {
+    spec: PipelineSpec,
+    running: Running,
+    handles: BTreeMap<String, receiver::Handle>,
+}
+
+/// What a running pipeline needs to go over to another spec: all that can fail is done.
+pub struct Change {
+    spec: PipelineSpec,
+    receivers: Vec<Made>,
+    exporters: Vec<Sink>,
+}
+
+impl Workshop {
+    /// Opens the spool and makes all components.
+    pub fn prepare(&self, spec: &PipelineSpec) -> anyhow::Result<Prepared> {
+        let dir = self.data_dir.spool(&spec.name);
+        let spool = Spool::open(Arc::new(Disk), &dir, spool_config(spec))
+            .with_context(|| format!("open the spool {}", dir.display()))?;
+        let (mut receivers, mut handles) = (Vec::new(), BTreeMap::new());
+        for (id, config) in &spec.receivers {
+            let (id, receiver, handle) = self.receiver(id, config)?;
+            receivers.push((id.clone(), receiver));
+            handles.insert(id, handle);
+        }
+        let exporters = spec.exporters.iter().map(|(id, config)| self.sink(id, config));
+        let exporters = exporters.collect::<anyhow::Result<_>>()?;
+        let (name, limits) = (spec.name.clone(), Limits::default());
+        let pipeline = Pipeline { name, receivers, exporters, spool, limits };
+        Ok(Prepared { spec: spec.clone(), pipeline, handles })
+    }
+
+    /// Makes what a running pipeline lacks for another spec, and changes nothing. An exporter that
+    /// is to be replaced is made later, when the old one has let go of its directory.
+    pub fn change(&self, live: &Live, spec: &PipelineSpec) -> anyhow::Result<Change> {
+        let lacks = |(id, config): &&(ComponentId, receiver::Config)| {
+            !live.handles.get(&id.to_string()).is_some_and(|handle| handle.can_follow(config))
+        };
+        let receivers = spec.receivers.iter().filter(lacks);
+        let receivers = receivers.map(|(id, config)| self.receiver(id, config));
+        let known = |id: &ComponentId| live.spec.exporters.iter().any(|(old, _)| old == id);
+        let exporters = spec.exporters.iter().filter(|(id, _)| !known(id));
+        let exporters = exporters.map(|(id, config)| self.sink(id, config));
+        Ok(Change {
+            spec: spec.clone(),
+            receivers: receivers.collect::<anyhow::Result<_>>()?,
+            exporters: exporters.collect::<anyhow::Result<_>>()?,
+        })
+    }
+
+    fn receiver(&self, id: &ComponentId, config: &receiver::Config) -> anyhow::Result<Made> {
+        let id = id.to_string();
+        let (receiver, handle) = receiver::build(&id, config, &self.context)?;
+        Ok((id, receiver, handle))
+    }
+
+    fn sink(&self, id: &ComponentId, config: &exporter::Config) -> anyhow::Result<Sink> {
+        let id = id.to_string();
+        let settings = config.settings().unwrap_or_default();
+        let exporter = exporter::build(&id, config, &self.writer)?;
+        Ok(Sink { id, exporter, settings })
+    }
+}
+
+impl Prepared {
+    /// Starts it.
+    pub fn start(self) -> anyhow::Result<Live> {
+        let Self { spec, pipeline, handles } = self;
+        Ok(Live { spec, running: pipeline.start()?, handles })
+    }
+
+    /// The name of the pipeline.
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// Its spool.
+    pub fn spool(&self) -> &Arc<Spool> {
+        &self.pipeline.spool
+    }
+}
+
+impl Change {
+    /// The name of the pipeline.
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+}
+
+impl Live {
+    /// The pipeline itself.
+    pub fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// Resolves when a component ends on its own.
+    pub async fn ended(&mut self) -> anyhow::Error {
+        self.running.ended().await
+    }
+
+    /// Whether it runs what the spec says.
+    pub fn is(&self, spec: &PipelineSpec) -> bool {
+        self.spec == *spec
+    }
+
+    /// Goes over to another spec. Components that are in both as they are go on undisturbed, and
+    /// so do unchanged targets of receivers that can follow.
+    ///
+    /// # Errors
+    /// Where an exporter cannot be made again, or the spool fails. The exporter goes on as it was.
+    pub async fn apply(&mut self, workshop: &Workshop, change: Change) -> anyhow::Result<()> {
+        let Change { spec, receivers, exporters } = change;
+        let SpoolConfig { bytes_max, max_age, .. } = spool_config(&spec);
+        self.running.spool().set_limits(bytes_max, max_age);
+        self.change_receivers(&spec, receivers).await;
+        let result = self.change_exporters(workshop, &spec, exporters).await;
+        self.spec = spec;
+        result
+    }
+
+    async fn change_receivers(&mut self, spec: &PipelineSpec, made: Vec<Made>) {
+        let stays = |id: &str| {
+            let named = spec.receivers.iter().any(|(new, _)| new.to_string() == id);
+            named && !made.iter().any(|(new, ..)| new == id)
+        };
+        let gone: Vec<_> = self.handles.keys().filter(|id| !stays(id)).cloned().collect();
+        for id in gone {
+            self.handles.remove(&id);
+            self.running.end_receiver(&id, REPLACE_GRACE).await;
+        }
+        for (id, config) in &spec.receivers {
+            if let Some(handle) = self.handles.get_mut(&id.to_string()) {
+                handle.follow(config);
+            }
+        }
+        for (id, receiver, handle) in made {
+            self.running.add_receiver(id.clone(), receiver);
+            self.handles.insert(id, handle);
+        }
+    }
+
+    async fn change_exporters(
+        &mut self,
+        workshop: &Workshop,
+        spec: &PipelineSpec,
+        mut sinks: Vec<Sink>,
+    ) -> anyhow::Result<()> {
+        let is_new = |id: &ComponentId| !self.spec.exporters.iter().any(|(old, _)| old == id);
+        let kept = |old: &&(ComponentId, exporter::Config)| spec.exporters.contains(old);
+        let gone: Vec<_> = self.spec.exporters.iter().filter(|old| !kept(old)).collect();
+        if gone.is_empty() && sinks.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<_> = gone.iter().map(|(id, _)| id.to_string()).collect();
+        self.running.end_exporters(&ids, REPLACE_GRACE).await;
+        let mut result = Ok(());
+        for (id, config) in spec.exporters.iter().filter(|(id, _)| !is_new(id)) {
+            let Some((_, old)) = gone.iter().find(|(old, _)| old == id) else { continue };
+            let sink = match workshop.sink(id, config) {
+                Ok(sink) => sink,
+                Err(error) => {
+                    result = Err(error);
+                    workshop.sink(id, old)?
+                }
+            };
+            sinks.push(sink);
+        }
+        self.running.add_exporters(sinks).await?;
+        result
+    }
+
+    /// Ends it; what it accepted stays in its spool.
+    pub async fn stop(self, grace: Duration) -> anyhow::Result<()> {
+        self.running.shutdown(grace).await
+    }
+}
+
+/// One spool serves all exporters of a pipeline, so it holds what the most patient of them asks
+/// for.
+fn spool_config(spec: &PipelineSpec) -> SpoolConfig {
+    let settings = || spec.exporters.iter().filter_map(|(_, config)| config.settings());
+    let default = SpoolConfig::default();
+    SpoolConfig {
+        bytes_max: settings().map(|s| s.queue.bytes_max).max().unwrap_or(default.bytes_max),
+        max_age: settings().map(|s| s.queue.max_age).max().unwrap_or(default.max_age),
+        ..default
+    }
+}
