@@ -7,6 +7,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -30,7 +31,7 @@ pub struct Target {
 pub type TargetSet = watch::Receiver<Arc<[Target]>>;
 
 /// How a target is doing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
     /// Not scraped yet.
@@ -45,7 +46,7 @@ pub enum Health {
 }
 
 /// What the pages, the API and `status` show of a target. Times are Unix seconds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct TargetStatus {
     /// The group it belongs to.
     pub job: String,
@@ -74,13 +75,14 @@ pub struct TargetStatus {
 }
 
 /// An error of a target.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct TargetError {
     /// The error for a person, with the type that it concerns.
     #[serde(rename = "last_error")]
     pub message: String,
     /// Its class.
     #[serde(rename = "last_error_reason", serialize_with = "reason")]
+    #[schemars(with = "String")]
     pub reason: Reason,
     /// The start of what the target answered, control characters taken out.
     #[serde(rename = "last_error_body", skip_serializing_if = "Option::is_none")]

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::api;
+use super::{api, openapi};
 use crate::support::{
     go::{self, Service},
     process::{Running, eventually, output},
@@ -70,6 +70,7 @@ async fn a_go_process_becomes_pictures_and_pprof_again() {
     labels_select(&running).await;
     commands_agree(&running, &cpu, to).await;
     api::shapes(&running).await;
+    openapi::holds(&running).await;
     let account = running.account().await;
     account.check();
     assert_eq!((account.lost(), running.log().contains("ERROR")), (0, false), "{}", running.log());

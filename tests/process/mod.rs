@@ -5,5 +5,7 @@ mod chain;
 mod config;
 mod kill;
 mod ledger;
+mod openapi;
 mod reload;
 mod stop;
+mod telemetry;

@@ -9,6 +9,7 @@ pub mod oracle;
 pub mod process;
 pub mod profiles;
 pub mod python;
+pub mod schema;
 
 use std::{
     ffi::OsStr,

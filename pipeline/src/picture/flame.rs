@@ -9,6 +9,7 @@ use super::prune::{Kept, Sizes, frame_counts};
 use super::tree::{Children, Column, Tree};
 use super::{BadInput, top::Top};
 use regex::Regex;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use std::collections::HashMap;
 
@@ -41,7 +42,7 @@ impl Default for FlameOptions {
 /// Columns, one entry per frame, depth-first; siblings by size, then name; a placeholder last.
 /// With a `root`, the frames above it come first, one per level, each with its whole total. As
 /// JSON it is the answer of `/api/v1/flame`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Flame {
     /// The unit of all values.
     pub unit: String,
@@ -66,6 +67,7 @@ pub struct Flame {
     pub own_b: Option<Vec<i64>>,
     /// The frame as a root of its own; a placeholder has its parent's.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Vec<String>")]
     pub path: Vec<u64>,
     /// 1, or the power of two that values were divided by (rounded to zero) to stay below 2^53.
     pub scale: i64,
@@ -78,7 +80,7 @@ pub struct Flame {
 }
 
 /// The answer of `/api/v1/diff`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Diff {
     /// The picture, with the base in `total_b` and `own_b`.
     #[serde(flatten)]

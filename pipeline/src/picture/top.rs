@@ -2,6 +2,7 @@
 //! calls.
 
 use super::tree::{Children, Column, Tree};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::cmp::Reverse;
 
@@ -16,7 +17,7 @@ pub enum Sort {
 }
 
 /// A table of functions; as JSON it is the answer of `/api/v1/top`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Top {
     /// The unit of all values.
     pub unit: String,
@@ -33,7 +34,7 @@ pub struct Top {
 }
 
 /// One function.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TopRow {
     /// Its name.
     pub function: String,

@@ -2,11 +2,23 @@
 //! along as the count of another, and what an unnamed profile is. Facts about Go's profiles stand
 //! here once.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Whether values add over time.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Temporality {

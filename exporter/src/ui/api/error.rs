@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use pipeline::picture::BadInput;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Why a question has no answer.
@@ -56,8 +57,9 @@ impl From<lake::Error> for ApiError {
     }
 }
 
-#[derive(Serialize)]
-struct Body {
+/// The body of every error.
+#[derive(Serialize, JsonSchema)]
+pub struct Body {
     error: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,

@@ -8,6 +8,7 @@ use lake::{
     time::{TimeRange, now_us},
 };
 use pipeline::{picture::stack_filter, profile::Temporality, target::TargetStatus};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{super::Ui, error::ApiError, params::Params};
@@ -26,7 +27,7 @@ fn seconds(us: i64) -> f64 {
 }
 
 /// A type as the API names it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ApiType {
     #[serde(rename = "type")]
     name: String,
@@ -44,7 +45,7 @@ impl From<Type> for ApiType {
 }
 
 /// The answer of `/api/v1/services`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Services {
     now: f64,
     services: Vec<Service>,
@@ -52,7 +53,7 @@ pub struct Services {
     notes: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Service {
     service: String,
     module: String,
@@ -91,7 +92,7 @@ pub async fn services(State(ui): State<Ui>, params: Params) -> Result<Json<Servi
 }
 
 /// The answer of `/api/v1/types`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Types {
     types: Vec<ApiType>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -111,7 +112,7 @@ pub async fn types(State(ui): State<Ui>, params: Params) -> Result<Json<Types>, 
 }
 
 /// The answer of `/api/v1/labels`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Labels {
     labels: Vec<Label>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -130,7 +131,7 @@ impl Labels {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Label {
     name: String,
     values: Vec<String>,
@@ -147,7 +148,7 @@ pub async fn labels(State(ui): State<Ui>, params: Params) -> Result<Json<Labels>
 }
 
 /// The answer of `/api/v1/series`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Series {
     unit: String,
     temporality: Temporality,
@@ -177,7 +178,7 @@ impl Series {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Line {
     labels: BTreeMap<String, String>,
     v: Vec<Option<f64>>,
@@ -203,7 +204,7 @@ pub async fn series(State(ui): State<Ui>, params: Params) -> Result<Json<Series>
 }
 
 /// The answer of `/api/v1/profiles`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Profiles {
     profiles: Vec<Entry>,
     more: bool,
@@ -211,7 +212,7 @@ pub struct Profiles {
     notes: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Entry {
     id: String,
     time: f64,
@@ -223,7 +224,7 @@ struct Entry {
     samples: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Total {
     #[serde(rename = "type")]
     name: String,
@@ -261,7 +262,7 @@ pub async fn profiles(State(ui): State<Ui>, params: Params) -> Result<Json<Profi
 }
 
 /// The answer of `/api/v1/targets`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Targets {
     now: f64,
     targets: Vec<TargetStatus>,
@@ -269,6 +270,6 @@ pub struct Targets {
 
 /// `/api/v1/targets`.
 pub async fn targets(State(ui): State<Ui>, params: Params) -> Result<Json<Targets>, ApiError> {
-    params.only(&[])?;
+    params.none()?;
     Ok(Json(Targets { now: seconds(now_us()), targets: ui.sources.targets.snapshot() }))
 }

@@ -4,6 +4,7 @@
 mod download;
 mod error;
 mod lists;
+mod openapi;
 mod params;
 mod pictures;
 mod status;
@@ -16,11 +17,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, extract::OriginalUri, routing::get};
+use axum::{Router, extract::OriginalUri};
 use lake::{Allowance, Lake};
 
 use self::error::ApiError;
 pub use self::lists::{Labels, Series};
+use self::openapi::{ROUTES, Route};
 use super::Ui;
 
 /// How long one question may take.
@@ -30,20 +32,8 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The router of the API.
 pub fn router(ui: Ui) -> Router {
-    Router::new()
-        .route("/services", get(lists::services))
-        .route("/types", get(lists::types))
-        .route("/labels", get(lists::labels))
-        .route("/series", get(lists::series))
-        .route("/profiles", get(lists::profiles))
-        .route("/targets", get(lists::targets))
-        .route("/status", get(status::status))
-        .route("/flame", get(pictures::flame))
-        .route("/top", get(pictures::top))
-        .route("/diff", get(pictures::diff))
-        .route("/pprof", get(download::pprof))
-        .fallback(nothing)
-        .with_state(ui)
+    let route = |router: Router<Ui>, route: &Route| router.route(route.path, (route.handler)());
+    ROUTES.iter().fold(Router::new(), route).fallback(nothing).with_state(ui)
 }
 
 /// The answer at a path where nothing is.

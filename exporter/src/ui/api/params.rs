@@ -59,6 +59,14 @@ impl Params {
         }
     }
 
+    /// Refuses all parameters.
+    pub fn none(&self) -> Result<(), ApiError> {
+        match self.0.keys().next() {
+            Some(name) => Err(ApiError::bad(name, "is no parameter of this question")),
+            None => Ok(()),
+        }
+    }
+
     /// What the question is about.
     pub fn selection(&self) -> Result<Selection, ApiError> {
         let range = self.range(["from", "to"], FROM, "now")?;

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use axum::{Json, extract::State};
 use lake::time::now_us;
 use pipeline::{config_state::ConfigStatus, engine::PipelineStats};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{super::Ui, error::ApiError, params::Params};
 
 /// The answer of `/api/v1/status`. Times are Unix seconds.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Status {
     now: f64,
     version: &'static str,
@@ -18,7 +19,7 @@ pub struct Status {
     pipelines: Vec<Pipeline>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Pipeline {
     name: String,
     accepted: u64,
@@ -27,7 +28,7 @@ struct Pipeline {
     exporters: Vec<Exporter>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Spool {
     bytes: u64,
     segments: u64,
@@ -36,13 +37,14 @@ struct Spool {
     corrupt_files: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Exporter {
     exporter: String,
     accepted: u64,
     delivered: u64,
     pending: u64,
     dead_lettered: u64,
+    /// By reason.
     dropped: BTreeMap<&'static str, u64>,
     pushes: u64,
     failures: u64,
@@ -52,7 +54,7 @@ struct Exporter {
 
 /// `/api/v1/status`.
 pub async fn status(State(ui): State<Ui>, params: Params) -> Result<Json<Status>, ApiError> {
-    params.only(&[])?;
+    params.none()?;
     let pipelines = ui.sources.pipelines.snapshot();
     Ok(Json(Status {
         now: now_us() as f64 / 1e6,
