@@ -1,7 +1,13 @@
 //! What a component is: a receiver owns its loop, an exporter is one push. Queue, batching, retry,
 //! timeout and counting live once, in the engine.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
@@ -19,6 +25,27 @@ pub struct Batch {
     pub profiles: Vec<Profile>,
     /// Settles when they are durable, or are not to be.
     pub receipt: Receipt,
+    /// Where what became of them is counted.
+    pub source: Arc<Source>,
+}
+
+/// What one receiver gave since the start, in samples.
+#[derive(Debug, Default)]
+pub struct Source {
+    accepted: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Source {
+    /// Samples that were made durable, and those that were not taken.
+    pub fn samples(&self) -> (u64, u64) {
+        (self.accepted.load(Relaxed), self.refused.load(Relaxed))
+    }
+
+    pub(crate) fn count(&self, accepted: bool, samples: u64) {
+        let counter = if accepted { &self.accepted } else { &self.refused };
+        counter.fetch_add(samples, Relaxed);
+    }
 }
 
 /// Brings profiles in.
@@ -105,7 +132,10 @@ pub enum ExportError {
 
 /// Where a receiver puts what it received.
 #[derive(Clone, Debug)]
-pub struct Outlet(mpsc::Sender<Batch>);
+pub struct Outlet {
+    intake: mpsc::Sender<Batch>,
+    source: Arc<Source>,
+}
 
 /// The pipeline has come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -116,14 +146,21 @@ impl Outlet {
     /// An outlet, and the intake that it fills. `queue` batches wait at most.
     pub fn new(queue: usize) -> (Self, mpsc::Receiver<Batch>) {
         let (sender, intake) = mpsc::channel(queue);
-        (Self(sender), intake)
+        (Self { intake: sender, source: Arc::default() }, intake)
+    }
+
+    /// The same outlet, with counts of its own.
+    pub fn of(&self, source: Arc<Source>) -> Self {
+        Self { intake: self.intake.clone(), source }
     }
 
     /// Hands profiles over. Waits while the pipeline is full: this is the backpressure that slows
     /// a scrape loop down. What it returns resolves when they are durable.
     pub async fn send(&self, profiles: Vec<Profile>) -> Result<Settled, Closed> {
         let (receipt, settled) = Receipt::new();
-        self.0.send(Batch { profiles, receipt }).await.map_err(|_| Closed)?;
+        let source = Arc::clone(&self.source);
+        let batch = Batch { profiles, receipt, source };
+        self.intake.send(batch).await.map_err(|_| Closed)?;
         Ok(settled)
     }
 }

@@ -27,6 +27,7 @@ pub(super) fn register(meter: &Meter, observed: &Arc<Observed>) -> Times {
     spools(meter, observed);
     intake(meter, observed);
     exporters(meter, observed);
+    samples(meter, observed);
     scrapes(meter, observed);
     config(meter, observed);
     memory(meter, observed);
@@ -167,6 +168,41 @@ fn exporters(meter: &Meter, observed: &Arc<Observed>) {
             }
         }
     });
+}
+
+/// What the Collector counts in samples.
+fn samples(meter: &Meter, observed: &Arc<Observed>) {
+    type Samples = fn((u64, u64)) -> u64;
+    let given: [(&str, &str, Samples); 2] = [
+        ("otelcol_receiver_accepted_profile_samples", "Samples made durable", |(taken, _)| taken),
+        ("otelcol_receiver_refused_profile_samples", "Samples not taken", |(_, not)| not),
+    ];
+    for (name, help, count) in given {
+        let observed = Arc::clone(observed);
+        counter(meter, (name, help, "{samples}"), move |observer| {
+            for stats in observed.pipelines.snapshot() {
+                for (receiver, source) in stats.sources() {
+                    let labels = [label("pipeline", stats.name()), label("receiver", &receiver)];
+                    observer.observe(count(source.samples()), &labels);
+                }
+            }
+        });
+    }
+    let sent: [(&str, &str, Samples); 2] = [
+        ("otelcol_exporter_sent_profile_samples", "Samples delivered", |(sent, _)| sent),
+        ("otelcol_exporter_send_failed_profile_samples", "Samples given up", |(_, not)| not),
+    ];
+    for (name, help, count) in sent {
+        let observed = Arc::clone(observed);
+        counter(meter, (name, help, "{samples}"), move |observer| {
+            for stats in observed.pipelines.snapshot() {
+                for (exporter, counts) in stats.exporters() {
+                    let labels = [label("pipeline", stats.name()), label("exporter", &exporter)];
+                    observer.observe(count(counts.samples()), &labels);
+                }
+            }
+        });
+    }
 }
 
 type Scraped = fn(&ScrapeCounts) -> u64;

@@ -162,6 +162,8 @@ impl Metrics {
     pub async fn stop(&self) {
         let last = self.pushing.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(last) = last else { return };
+        // What the last push says is of the end, not of a moment before.
+        self.observed.refresh();
         let ended =
             tokio::task::spawn_blocking(move || last.provider.shutdown_with_timeout(LAST_PUSH_MAX));
         let ended = tokio::time::timeout(LAST_PUSH_MAX, ended).await;

@@ -131,7 +131,8 @@ async fn own_metrics_are_pushed_by_otlp_over_http_and_grpc() {
     for (pushes, token) in [(&http, "over-http"), (&grpc, "over-grpc")] {
         eventually(SOON, "scrapes in a push", async || {
             assert!(!running.log().contains("ERROR"), "{}", running.log());
-            (pushes.last("profpipe_scrapes")? > 3).then_some(())
+            let sent = pushes.last("otelcol_exporter_sent_profile_samples")?;
+            (pushes.last("profpipe_scrapes")? > 3 && sent > 0).then_some(())
         })
         .await;
         let (attributes, got) = pushes.sender();
@@ -148,6 +149,7 @@ async fn own_metrics_are_pushed_by_otlp_over_http_and_grpc() {
         assert_eq!(account[0], account[1] + account[2], "accepted = delivered + pending");
         assert!(pushes.last("otelcol_process_memory_rss").unwrap() > 1 << 20);
         assert_eq!(pushes.last("otelcol_exporter_queue_size").unwrap(), account[2]);
+        assert_eq!(pushes.last("otelcol_receiver_refused_profile_samples"), Some(0));
     }
     let started = running.log().lines().next().unwrap_or_default().to_owned();
     assert!(!running.log().contains("over-http"), "a token is never told: {started}");
@@ -171,4 +173,10 @@ async fn own_metrics_are_pushed_by_otlp_over_http_and_grpc() {
     let (status, _) = running.stop().await;
     assert_eq!(status.code(), Some(0), "{}", running.log());
     assert!(grpc.last("profpipe_scrapes").unwrap() >= scraped as i64, "a push at the end");
+    // A profile of these targets is one sample, and at an orderly end nothing is under way.
+    let last = |name: &str| grpc.last(name).unwrap_or_else(|| panic!("no {name}"));
+    let accepted = last("profpipe_exporter_accepted_profiles");
+    assert_eq!(last("otelcol_receiver_accepted_profile_samples"), accepted);
+    assert_eq!(last("otelcol_exporter_sent_profile_samples"), accepted);
+    assert_eq!(last("profpipe_exporter_delivered_profiles"), accepted);
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{blocking, stats::IntakeStats};
 use crate::{
     codec::record,
-    component::Batch,
+    component::{Batch, Source},
     receipt::{Outcome, Receipt},
     spool::{Spool, SpoolError},
 };
@@ -53,46 +53,52 @@ async fn gather(first: Batch, intake: &mut mpsc::Receiver<Batch>) -> Vec<Batch> 
     group
 }
 
+/// A batch as records.
+struct Encoded {
+    records: Vec<Bytes>,
+    samples: u64,
+    source: Arc<Source>,
+    receipt: Receipt,
+}
+
+impl Encoded {
+    fn of(batch: Batch) -> Self {
+        let Batch { profiles, receipt, source } = batch;
+        let samples = profiles.iter().map(|profile| profile.len() as u64).sum();
+        let records = profiles.iter().map(|profile| record::encode(profile).into()).collect();
+        Self { records, samples, source, receipt }
+    }
+
+    /// Says what became of it, and counts it.
+    fn settle(self, outcome: Outcome, stats: &IntakeStats) {
+        let accepted = outcome == Outcome::Delivered;
+        stats.count(accepted, self.records.len());
+        self.source.count(accepted, self.samples);
+        self.receipt.settle(outcome);
+    }
+}
+
 /// Makes a group durable and settles its receipts.
 fn store(group: Vec<Batch>, spool: &Spool, stats: &IntakeStats) {
-    let encoded: Vec<(Vec<Bytes>, Receipt)> = group
-        .into_iter()
-        .map(|batch| {
-            let records = batch.profiles.iter().map(|profile| record::encode(profile).into());
-            (records.collect(), batch.receipt)
-        })
-        .collect();
-    let all: Vec<Bytes> = encoded.iter().flat_map(|(records, _)| records.clone()).collect();
+    let group: Vec<Encoded> = group.into_iter().map(Encoded::of).collect();
+    let all: Vec<Bytes> = group.iter().flat_map(|batch| batch.records.clone()).collect();
     match spool.append(&all) {
-        Ok(_) => {
-            stats.accepted(all.len());
-            encoded.into_iter().for_each(|(_, receipt)| receipt.settle(Outcome::Delivered));
-        }
         // One batch may be what is too large: each is tried by itself.
-        Err(SpoolError::TooLarge { .. }) if encoded.len() > 1 => {
-            for (records, receipt) in encoded {
-                settle(spool.append(&records).map(|_| ()), records.len(), receipt, stats);
+        Err(SpoolError::TooLarge { .. }) if group.len() > 1 => {
+            for batch in group {
+                let outcome = outcome(spool.append(&batch.records), batch.records.len());
+                batch.settle(outcome, stats);
             }
         }
-        Err(error) => {
-            let outcome = refusal(&error, all.len(), stats);
-            encoded.into_iter().for_each(|(_, receipt)| receipt.settle(outcome));
+        result => {
+            let outcome = outcome(result, all.len());
+            group.into_iter().for_each(|batch| batch.settle(outcome, stats));
         }
     }
 }
 
-fn settle(result: Result<(), SpoolError>, records: usize, receipt: Receipt, stats: &IntakeStats) {
-    receipt.settle(match result {
-        Ok(()) => {
-            stats.accepted(records);
-            Outcome::Delivered
-        }
-        Err(error) => refusal(&error, records, stats),
-    });
-}
-
-fn refusal(error: &SpoolError, records: usize, stats: &IntakeStats) -> Outcome {
-    stats.refused(records);
+fn outcome<T>(appended: Result<T, SpoolError>, records: usize) -> Outcome {
+    let Err(error) = appended else { return Outcome::Delivered };
     tracing::warn!(%error, records, "profiles were refused");
     match error {
         SpoolError::TooLarge { .. } => Outcome::Rejected,

@@ -111,7 +111,8 @@ impl Running {
     /// Starts a receiver. Its id must be free.
     pub fn add_receiver(&mut self, id: String, receiver: Box<dyn Receiver>) {
         let stop = self.stop.child_token();
-        let work = receiver.run(self.outlet.clone(), stop.clone());
+        let outlet = self.outlet.of(self.stats.source(&id));
+        let work = receiver.run(outlet, stop.clone());
         let part = self.failures.watch(format!("receiver {id}"), stop, work);
         self.receivers.insert(id, part);
     }

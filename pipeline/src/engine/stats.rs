@@ -8,13 +8,18 @@ use std::{
     },
 };
 
-use crate::spool::{Spool, SpoolStats};
+use crate::{
+    component::Source,
+    spool::{Spool, SpoolStats},
+};
 
 /// What one exporter's worker counts beside the account that the spool keeps.
 #[derive(Debug, Default)]
 pub struct ExporterStats {
     pushes: AtomicU64,
     failures: AtomicU64,
+    sent_samples: AtomicU64,
+    failed_samples: AtomicU64,
     last_error: Mutex<Option<String>>,
 }
 
@@ -34,8 +39,18 @@ impl ExporterStats {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn succeeded(&self) {
+    /// Samples that the destination took, and those that it will not get.
+    pub fn samples(&self) -> (u64, u64) {
+        (self.sent_samples.load(Relaxed), self.failed_samples.load(Relaxed))
+    }
+
+    pub(super) fn gave_up(&self, samples: u64) {
+        self.failed_samples.fetch_add(samples, Relaxed);
+    }
+
+    pub(super) fn succeeded(&self, samples: u64) {
         self.pushes.fetch_add(1, Relaxed);
+        self.sent_samples.fetch_add(samples, Relaxed);
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
@@ -53,12 +68,9 @@ pub(super) struct IntakeStats {
 }
 
 impl IntakeStats {
-    pub(super) fn accepted(&self, profiles: usize) {
-        self.accepted.fetch_add(profiles as u64, Relaxed);
-    }
-
-    pub(super) fn refused(&self, profiles: usize) {
-        self.refused.fetch_add(profiles as u64, Relaxed);
+    pub(super) fn count(&self, accepted: bool, profiles: usize) {
+        let counter = if accepted { &self.accepted } else { &self.refused };
+        counter.fetch_add(profiles as u64, Relaxed);
     }
 }
 
@@ -68,13 +80,32 @@ pub struct PipelineStats {
     name: String,
     spool: Arc<Spool>,
     intake: Arc<IntakeStats>,
-    /// A reload changes what is in here.
+    /// A reload changes what is in here and in `exporters`.
+    sources: Arc<Mutex<BTreeMap<String, Arc<Source>>>>,
     exporters: Arc<Mutex<BTreeMap<String, Arc<ExporterStats>>>>,
 }
 
 impl PipelineStats {
     pub(super) fn new(name: String, spool: Arc<Spool>) -> Self {
-        Self { name, spool, intake: Arc::default(), exporters: Arc::default() }
+        Self {
+            name,
+            spool,
+            intake: Arc::default(),
+            sources: Arc::default(),
+            exporters: Arc::default(),
+        }
+    }
+
+    /// The counts of a receiver, which go on where one of this id was there before.
+    pub(super) fn source(&self, id: &str) -> Arc<Source> {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(sources.entry(id.to_owned()).or_default())
+    }
+
+    /// The receivers, by id; one that a reload took away keeps its counts.
+    pub fn sources(&self) -> Vec<(String, Arc<Source>)> {
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.iter().map(|(id, source)| (id.clone(), Arc::clone(source))).collect()
     }
 
     /// The counts of an exporter, which go on where one of this id was there before.

@@ -132,6 +132,9 @@ async fn everything_arrives_once_and_in_order() {
     assert_eq!(one.numbers(), (0..50).collect::<Vec<_>>());
     assert_eq!(two.numbers(), one.numbers());
     assert_eq!((stats.intake_counts(), stats.spool().exporters["one"].delivered), ((50, 0), 50));
+    let sources = stats.sources();
+    assert_eq!((sources[0].0.as_str(), sources[0].1.samples()), ("numbers", (50, 0)));
+    assert!(stats.exporters().iter().all(|(_, exporter)| exporter.samples() == (50, 0)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

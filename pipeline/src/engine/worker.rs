@@ -152,10 +152,14 @@ impl Worker {
         let outcome = match &pushed {
             Pushed::Delivered => Outcome::Delivered,
             Pushed::DeadLettered(reason) => {
+                self.stats.gave_up(samples(&export));
                 self.dead_letter(records, reason.clone()).await?;
                 Outcome::DeadLettered
             }
-            Pushed::Expired => Outcome::Dropped(DropReason::Expired),
+            Pushed::Expired => {
+                self.stats.gave_up(samples(&export));
+                Outcome::Dropped(DropReason::Expired)
+            }
             Pushed::Stopped => return Ok(ControlFlow::Break(())),
         };
         self.with_reader(move |reader| reader.done(range, outcome)).await?;
@@ -177,7 +181,7 @@ impl Worker {
             let result = time::timeout(self.sink.settings.timeout, attempt).await;
             let (error, after) = match result {
                 Ok(Ok(())) => {
-                    self.stats.succeeded();
+                    self.stats.succeeded(samples(export));
                     return Ok(Pushed::Delivered);
                 }
                 Ok(Err(ExportError::Permanent(error))) => {
@@ -281,6 +285,10 @@ impl Gathered {
         let range = records.first()?.seq..records.last()?.seq + 1;
         Some(Self { range, records })
     }
+}
+
+fn samples(export: &Export) -> u64 {
+    export.profiles.iter().map(|stored| stored.profile.len() as u64).sum()
 }
 
 fn far() -> Instant {
