@@ -43,8 +43,12 @@ pub struct Limits {
     pub frames_max: usize,
     /// Labels of a sample.
     pub labels_per_sample_max: usize,
+    /// Labels of all samples together.
+    pub labels_max: usize,
     /// Sample types of a profile.
     pub sample_types_max: usize,
+    /// Profiles of one request.
+    pub profiles_max: usize,
 }
 
 impl Default for Limits {
@@ -62,7 +66,9 @@ impl Default for Limits {
             frames_per_stack_max: 4_096,
             frames_max: 16 << 20,
             labels_per_sample_max: 100,
+            labels_max: 16 << 20,
             sample_types_max: 64,
+            profiles_max: 10_000,
         }
     }
 }

@@ -17,10 +17,12 @@ pub enum Reason {
     MemoryLimit,
     /// More entries of a kind than the limit allows.
     CountLimit,
-    /// Not the protobuf encoding of a pprof profile.
+    /// Not the encoding of a profile.
     Malformed,
     /// An id or an index names nothing.
     BadReference,
+    /// OTLP profiles of a version that gave fields other numbers.
+    OldWire,
     /// Two profiles behind each other in one body.
     Concatenated,
     /// Something else that answers: HTML, text, a legacy format, a trace.
@@ -63,6 +65,7 @@ impl Reason {
             Self::CountLimit => "count_limit",
             Self::Malformed => "malformed",
             Self::BadReference => "bad_reference",
+            Self::OldWire => "old_wire",
             Self::Concatenated => "concatenated",
             Self::NotPprof => "not_pprof",
             Self::Dns => "dns",

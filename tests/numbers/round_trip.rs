@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use pipeline::{codec::pprof, limits::Limits, profile};
+use pipeline::{
+    codec::{otlp, pprof},
+    limits::Limits,
+    profile,
+};
 
 use super::{modern_corpus, read};
 use crate::support::{oracle::Oracle, profiles};
@@ -33,6 +37,20 @@ fn everything_survives_decode_and_encode() {
     let pairs = rewritten(&folder, files, pprof::encode);
     assert!(pairs.len() >= 500);
     oracle.assert_equal(&[], &pairs);
+}
+
+#[test]
+fn everything_survives_otlp() {
+    let (Some(oracle), Some(files)) = (Oracle::new(), all()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let pairs = rewritten(&folder, files, |profile| {
+        let request = otlp::encode([profile]);
+        let decoded = otlp::Decoder::default().decode(&request, &Limits::default()).unwrap();
+        assert_eq!((decoded.rejected, decoded.profiles.len()), (0, 1), "{:?}", decoded.error);
+        pprof::encode(&decoded.profiles[0])
+    });
+    assert!(pairs.len() >= 500);
+    oracle.assert_equal(&["-reachable"], &pairs);
 }
 
 #[test]

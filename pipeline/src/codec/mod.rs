@@ -2,6 +2,7 @@
 //! limits act before memory is taken.
 
 mod inflate;
+pub mod otlp;
 pub mod pprof;
 pub mod record;
 #[cfg(test)]

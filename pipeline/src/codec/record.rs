@@ -5,20 +5,24 @@
 
 mod reader;
 
+use std::sync::Arc;
+
 use reader::Reader;
 
 use super::inflate::Inflater;
 use crate::{
     limits::Limits,
     profile::{
-        Attributes, Builder, Function, Label, LabelValue, Line, Location, Mapping, Meta,
+        Attributes, Builder, Extra, Function, Label, LabelValue, Line, Location, Mapping, Meta,
         NO_MAPPING, Origin, Profile, SampleType, Strings, Temporality,
     },
     reason::{Reason, Refused},
 };
 
 /// The version that is written. A reader takes this one and those before it.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
+/// Since this version a record ends with what OTLP says beyond pprof.
+const WITH_EXTRA: u8 = 2;
 const ZSTD_LEVEL: i32 = 1;
 
 /// The profile as a record.
@@ -46,6 +50,7 @@ pub fn encode(profile: &Profile) -> Vec<u8> {
     let lines = profile.lines().parts().0.iter();
     out.numbers(lines.flat_map(|l| [l.function.into(), l.line as u64, l.column as u64]));
     samples(profile, &mut out);
+    extra(profile, &mut out);
     let mut record = vec![VERSION];
     record.extend(
         zstd::bulk::compress(&out.0, ZSTD_LEVEL).expect("memory takes all that is written"),
@@ -81,6 +86,22 @@ fn meta(profile: &Profile, out: &mut Writer) {
     out.numbers(types.flat_map(|t| [t.kind.into(), t.unit.into(), t.temporality as u64]));
 }
 
+/// As JSON, because it is rare, has many forms, and new ones will come.
+fn extra(profile: &Profile, out: &mut Writer) {
+    let extra = profile.meta.extra.as_deref();
+    let json = extra.map(|extra| serde_json::to_vec(extra).expect("it has only keys of text"));
+    out.bytes(&json.unwrap_or_default());
+}
+
+fn read_extra(reader: &mut Reader<'_>) -> Result<Option<Arc<Extra>>, Refused> {
+    let json = reader.text()?;
+    if json.is_empty() {
+        return Ok(None);
+    }
+    let extra = serde_json::from_str(json).map_err(|_| reader.broken("the OTLP part"))?;
+    Ok(Some(Arc::new(extra)))
+}
+
 fn samples(profile: &Profile, out: &mut Writer) {
     let samples = profile.samples();
     let rows = samples.stacks.iter().zip(&samples.label_sets);
@@ -100,14 +121,14 @@ fn samples(profile: &Profile, out: &mut Writer) {
 
 /// Reads a record. What is not whole is refused, as is a version that is newer than ours.
 pub fn decode(record: &[u8], limits: &Limits) -> Result<Profile, Refused> {
-    match record.first() {
-        Some(1..=VERSION) => {}
+    let version = match record.first() {
+        Some(version @ 1..=VERSION) => *version,
         Some(version) => {
             let detail = format!("record version {version} is newer than {VERSION}");
             return Err(Refused::new(Reason::Malformed, detail));
         }
         None => return Err(Refused::new(Reason::EmptyProfile, "no bytes")),
-    }
+    };
     let mut inflater = Inflater::default();
     // Columns of eight bytes are larger than the varints that they came from.
     let (bytes, length) = inflater.inflate(&record[1..], limits.inflated_bytes_max * 8)?;
@@ -139,6 +160,9 @@ pub fn decode(record: &[u8], limits: &Limits) -> Result<Profile, Refused> {
     }
     drop(lines);
     read_samples(&mut reader, &mut builder, meta.sample_types.len())?;
+    if version >= WITH_EXTRA {
+        meta.extra = read_extra(&mut reader)?;
+    }
     meta.sample_types.shrink_to_fit();
     builder.finish(meta)
 }
@@ -186,6 +210,7 @@ fn read_meta(reader: &mut Reader<'_>) -> Result<Meta, Refused> {
         resource,
         origin,
         content_hash: u128::from(hash_low) | (u128::from(hash_high) << 64),
+        extra: None,
     })
 }
 
@@ -240,7 +265,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::codec::samples;
+    use crate::{
+        codec::samples,
+        profile::{Attribute, Scope, Timed, TypeExtra, Typed, Value},
+    };
 
     proptest! {
         #[test]
@@ -293,10 +321,39 @@ mod tests {
         assert_eq!(decode(&record, &Limits::default()), Ok(profile));
     }
 
+    /// The same of version 2, with what it has beyond version 1.
+    #[test]
+    fn records_of_version_2_are_read() {
+        let path = "../tests/fixtures/record-v2.bin";
+        let numbers: Vec<u32> = (1..50_u32).map(|n| n.wrapping_mul(2_654_435_761)).collect();
+        let mut profile = samples::profile(&numbers, 1);
+        let scope = Scope { name: "runtime/pprof".into(), ..Scope::default() };
+        let folded = Attribute::new("profile.frame.type", Value::text("go"));
+        let typed = Typed::Value(Value::List(vec![Value::Double(1), Value::Empty]), "s".into());
+        let mut timed = Timed::default();
+        timed.at.add(&[1, 2]);
+        timed.values.add(&[]);
+        let payload = TypeExtra { id: vec![7; 16], payload: vec![1, 255], ..TypeExtra::default() };
+        profile.meta.extra = Some(Arc::new(Extra {
+            scope,
+            types: vec![payload],
+            locations: vec![(2, folded)],
+            texts: vec![(1, Typed::Link), (3, typed)],
+            timed: Some(timed),
+            ..Extra::default()
+        }));
+        if std::env::var_os("UPDATE_FIXTURES").is_some() && std::fs::metadata(path).is_err() {
+            std::fs::write(path, encode(&profile)).unwrap();
+        }
+        let record = std::fs::read(path).unwrap();
+        assert_eq!(record[0], 2);
+        assert_eq!(decode(&record, &Limits::default()), Ok(profile));
+    }
+
     #[test]
     fn a_newer_version_is_refused_by_name() {
         let refused = decode(&[9, 0, 0], &Limits::default()).unwrap_err();
-        assert_eq!(refused.to_string(), "malformed: record version 9 is newer than 1");
+        assert_eq!(refused.to_string(), "malformed: record version 9 is newer than 2");
         assert_eq!(decode(&[], &Limits::default()).unwrap_err().reason, Reason::EmptyProfile);
     }
 }

@@ -24,8 +24,10 @@ impl From<Fault> for Refused {
 pub enum Value<'a> {
     /// A varint.
     Int(u64),
-    /// A number of four or eight bytes, which no field of ours is.
-    Fixed,
+    /// A number of eight bytes: a `fixed64` or a `double`.
+    Fixed64(u64),
+    /// A number of four bytes, which no field of ours is.
+    Fixed32,
     /// Length-delimited bytes: text, a message, or packed numbers.
     Bytes(Cursor<'a>),
 }
@@ -160,12 +162,15 @@ impl<'a> Cursor<'a> {
         let tag = self.varint()?;
         let value = match tag & 7 {
             0 => Value::Int(self.varint()?),
-            1 => self.fixed(8)?,
+            1 => Value::Fixed64(self.take(8)?.fixed64()?),
             2 => {
                 let length = self.varint()?;
                 Value::Bytes(self.take(length)?)
             }
-            5 => self.fixed(4)?,
+            5 => {
+                self.take(4)?;
+                Value::Fixed32
+            }
             _ => return Err(self.fault(Reason::Malformed, "an unknown wire type")),
         };
         self.within()?;
@@ -175,9 +180,18 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn fixed(&mut self, length: u64) -> Result<Value<'a>, Fault> {
-        self.take(length)?;
-        Ok(Value::Fixed)
+    /// The next eight bytes as a number.
+    #[inline(always)]
+    pub fn fixed64(&mut self) -> Result<u64, Fault> {
+        let word = self.buffer.get(self.at..self.end).and_then(|left| left.first_chunk::<8>());
+        let word = *word.ok_or_else(|| self.truncated())?;
+        self.at += 8;
+        Ok(u64::from_le_bytes(word))
+    }
+
+    /// The bytes that are left.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.buffer.get(self.at..self.end).unwrap_or_default()
     }
 
     #[inline(always)]
@@ -197,8 +211,18 @@ impl<'a> Value<'a> {
     pub fn int(self, at: &Cursor<'_>) -> Result<u64, Fault> {
         match self {
             Self::Int(number) => Ok(number),
-            Self::Fixed => Err(at.fault(Reason::Malformed, "a fixed number in place of a varint")),
+            Self::Fixed64(_) | Self::Fixed32 => {
+                Err(at.fault(Reason::Malformed, "a fixed number in place of a varint"))
+            }
             Self::Bytes(_) => Err(at.fault(Reason::Malformed, "bytes in place of a number")),
+        }
+    }
+
+    /// The `fixed64`; anything else in its place is refused.
+    pub fn fixed(self, at: &Cursor<'_>) -> Result<u64, Fault> {
+        match self {
+            Self::Fixed64(number) => Ok(number),
+            _ => Err(at.fault(Reason::Malformed, "something else in place of a fixed number")),
         }
     }
 
@@ -234,6 +258,20 @@ pub fn put_bytes(out: &mut Vec<u8>, field: u64, bytes: &[u8]) {
     put_varint(out, (field << 3) | 2);
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
+}
+
+/// Appends a field with a `fixed64`; zero is the default and takes no bytes.
+pub fn put_fixed64(out: &mut Vec<u8>, field: u64, value: u64) {
+    if value != 0 {
+        put_varint(out, (field << 3) | 1);
+        out.extend_from_slice(&value.to_le_bytes());
+    }
+}
+
+/// Appends a message as a field and empties it.
+pub fn flush(out: &mut Vec<u8>, field: u64, message: &mut Vec<u8>) {
+    put_bytes(out, field, message);
+    message.clear();
 }
 
 #[cfg(test)]
@@ -293,16 +331,18 @@ mod tests {
         put_int(&mut bytes, 2, 0);
         put_bytes(&mut bytes, 3, b"ab");
         bytes.extend([0x25, 1, 0, 0, 0]); // Field 4, four bytes.
+        put_fixed64(&mut bytes, 5, 1 << 40);
         let buffer = padded(&bytes);
         let mut cursor = Cursor::new(&buffer, (0, bytes.len() as u32));
         let mut seen = vec![];
         while let Some((number, value)) = cursor.field().unwrap() {
             seen.push(match value {
                 Value::Int(value) => (number, value),
-                Value::Fixed => (number, 0),
+                Value::Fixed64(value) => (number, value),
+                Value::Fixed32 => (number, 0),
                 Value::Bytes(message) => (number, message.left() as u64),
             });
         }
-        assert_eq!(seen, [(1, 300), (3, 2), (4, 0)]);
+        assert_eq!(seen, [(1, 300), (3, 2), (4, 0), (5, 1 << 40)]);
     }
 }

@@ -166,6 +166,7 @@ impl Builder {
             self.limits.labels_per_sample_max,
             "labels of a sample",
         )?;
+        below(self.label_sets.items_len(), self.limits.labels_max, "labels")?;
         let index = match label.value {
             LabelValue::Text(text) => text,
             LabelValue::Number(_, unit) => unit,

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     hash::Hash,
+    sync::Arc,
 };
 
 use super::{Builder, Function, Label, LabelValue, Line, Location, Meta, NO_MAPPING, Profile};
@@ -155,6 +156,8 @@ impl Merge {
     fn finish(mut self, profiles: &[Profile]) -> Result<Profile, Refused> {
         let first = &profiles[0];
         let mut meta = Meta { comments: Vec::new(), ..first.meta.clone() };
+        let columns: Vec<usize> = (0..meta.sample_types.len()).collect();
+        meta.extra = meta.extra.map(|extra| Arc::new(extra.detached(&columns)));
         for index in [
             &mut meta.period_type.0,
             &mut meta.period_type.1,

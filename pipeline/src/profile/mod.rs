@@ -9,20 +9,24 @@
 mod attributes;
 mod builder;
 mod delta;
+mod extra;
 pub mod kind;
 mod merge;
 mod subset;
 mod table;
+mod value;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 pub use attributes::{Attributes, Origin};
 pub use builder::Builder;
 pub use delta::{Baseline, Delta, delta};
+pub use extra::{Extra, ResourceExtra, Scope, Timed, TypeExtra, Typed};
 pub use kind::Temporality;
 pub use merge::merge;
 pub use subset::keep_types;
 pub use table::{Lists, Strings};
+pub use value::{Attribute, Value, from_hex, hex};
 
 /// The reference of a location that belongs to no mapping.
 pub const NO_MAPPING: u32 = u32::MAX;
@@ -74,6 +78,8 @@ pub struct Meta {
     pub origin: Origin,
     /// Hash of the content: equal for equal inflated bytes.
     pub content_hash: u128,
+    /// What OTLP says and pprof cannot; none where the profile did not come by it.
+    pub extra: Option<Arc<Extra>>,
 }
 
 /// One column of values.
@@ -235,6 +241,7 @@ impl Profile {
             + 24 * self.label_sets.items_len()
             + 40 * self.mappings.len()
             + 8 * (self.samples.values.len() + self.samples.stacks.len())
+            + self.meta.extra.as_ref().map_or(0, |extra| extra.bytes())
     }
 
     /// Identity of the profile: equal for the same content, name, service and resource, so that

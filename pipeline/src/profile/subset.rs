@@ -1,6 +1,8 @@
 //! A part of a profile as a profile of its own: some columns, some rows, and of the tables only
 //! what these refer to.
 
+use std::sync::Arc;
+
 use super::{
     Builder, Function, Label, LabelValue, Line, Location, Mapping, Meta, NO_MAPPING, Profile,
     SampleType,
@@ -170,6 +172,7 @@ impl<'p> Part<'p> {
     fn finish(mut self, columns: &[usize]) -> Result<Profile, Refused> {
         let old = &self.profile.meta;
         let mut meta = Meta { sample_types: Vec::new(), comments: Vec::new(), ..old.clone() };
+        meta.extra = old.extra.as_ref().map(|extra| Arc::new(extra.detached(columns)));
         for &column in columns {
             let SampleType { kind, unit, temporality } = old.sample_types[column];
             let (kind, unit) = (self.string(kind)?, self.string(unit)?);

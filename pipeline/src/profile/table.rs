@@ -1,6 +1,8 @@
 //! The two containers that all tables of a profile are made of: each is one or two flat vectors,
 //! so that a profile costs a dozen allocations, not one per entry.
 
+use serde::{Deserialize, Serialize};
+
 /// Strings in one buffer. Entry 0 is always the empty string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Strings {
@@ -60,10 +62,31 @@ impl Strings {
 }
 
 /// Lists of `T` in one buffer: the frames of stacks, the labels of samples, the lines of locations.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    try_from = "(Vec<T>, Vec<u32>)",
+    into = "(Vec<T>, Vec<u32>)",
+    bound(serialize = "T: Clone + Serialize"),
+    bound(deserialize = "T: Deserialize<'de>")
+)]
 pub struct Lists<T> {
     items: Vec<T>,
     ends: Vec<u32>,
+}
+
+/// Of the parts, as they are serialized.
+impl<T> TryFrom<(Vec<T>, Vec<u32>)> for Lists<T> {
+    type Error = &'static str;
+
+    fn try_from((items, ends): (Vec<T>, Vec<u32>)) -> Result<Self, Self::Error> {
+        Self::from_parts(items, ends).ok_or("lists that do not fit their items")
+    }
+}
+
+impl<T: Clone> From<Lists<T>> for (Vec<T>, Vec<u32>) {
+    fn from(lists: Lists<T>) -> Self {
+        (lists.items, lists.ends)
+    }
 }
 
 impl<T> Default for Lists<T> {

@@ -33,7 +33,9 @@ pub fn limits() -> Limits {
         frames_per_stack_max: 64,
         frames_max: 10_000,
         labels_per_sample_max: 10,
+        labels_max: 2_000,
         sample_types_max: 8,
+        profiles_max: 20,
     }
 }
 

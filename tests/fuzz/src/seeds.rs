@@ -3,7 +3,7 @@
 use std::{env, fs, path::Path};
 
 use pipeline::{
-    codec::{pprof, record},
+    codec::{otlp, pprof, record},
     limits::Limits,
     profile::{
         Attributes, Builder, Function, Label, LabelValue, Line, Location, Mapping, Meta, Origin,
@@ -33,6 +33,15 @@ pub fn pprof() -> Vec<Vec<u8>> {
     seeds.push(zstd::bulk::compress(&seeds[1], 1).expect("memory takes it"));
     seeds.push(b"goroutine profile: total 5\n1 @ 0x1\n".to_vec());
     seeds
+}
+
+/// Profiles as requests, together and apart, in protobuf and JSON.
+pub fn otlp() -> Vec<Vec<u8>> {
+    let profiles = profiles();
+    let apart = profiles.iter().map(|profile| otlp::encode([profile]));
+    let requests: Vec<_> = apart.chain([otlp::encode(&profiles)]).collect();
+    let json = requests.iter().map(|request| otlp::json::request(request));
+    json.chain(requests.clone()).collect()
 }
 
 /// Profiles as records, also without compression, where a changed byte is a changed number.

@@ -32,6 +32,8 @@ const LIMITS: Limits = Limits {
     frames_per_stack_max: 1 << 30,
     frames_max: 1 << 30,
     labels_per_sample_max: 1 << 20,
+    labels_max: usize::MAX,
+    profiles_max: usize::MAX,
     sample_types_max: 1 << 20,
 };
 

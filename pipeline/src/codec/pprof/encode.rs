@@ -1,7 +1,7 @@
 //! A profile to bytes: deterministic, and valid for `google/pprof`.
 
 use crate::{
-    codec::wire::{put_bytes, put_int, put_varint},
+    codec::wire::{flush, put_bytes, put_int, put_varint},
     profile::{Label, LabelValue, NO_MAPPING, Profile},
 };
 
@@ -127,10 +127,4 @@ fn locations(profile: &Profile, out: &mut Vec<u8>) {
 fn value_type(out: &mut Vec<u8>, (kind, unit): (u32, u32)) {
     put_int(out, 1, kind.into());
     put_int(out, 2, unit.into());
-}
-
-/// Appends a message as a field and empties it.
-fn flush(out: &mut Vec<u8>, field: u64, message: &mut Vec<u8>) {
-    put_bytes(out, field, message);
-    message.clear();
 }

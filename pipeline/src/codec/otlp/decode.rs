@@ -1,0 +1,312 @@
+//! A request to profiles.
+
+use super::{
+    build::{Failed, Owner, Source},
+    header::{self, Header, old_wire},
+    tables::{Tables, index},
+    touched::Touched,
+    values::{self, Budget},
+};
+use crate::{
+    codec::{
+        inflate::Inflater,
+        wire::{Cursor, Span, Value as Field},
+    },
+    limits::Limits,
+    profile::{Attribute, Profile, ResourceExtra, Scope, Value},
+    reason::{Reason, Refused},
+};
+
+/// The default sample type, an attribute of the scope.
+pub const DEFAULT_TYPE: &str = "pprof.scope.default_sample_type";
+/// Where each profile of the scope was among the sample types, an attribute of the scope.
+pub const TYPE_ORDER: &str = "pprof.scope.sample_type_order";
+
+/// Memory that profiles may take, as a multiple of the bytes of a request.
+const GROWTH_MAX: usize = 4;
+/// Memory that is kept from request to request; above it, it is given back.
+const KEPT_BYTES_MAX: usize = 8 << 20;
+
+/// What a request holds.
+#[derive(Debug, Default)]
+pub struct Decoded {
+    /// The profiles that could be read.
+    pub profiles: Vec<Profile>,
+    /// How many profiles of OTLP could not; there, each has one sample type.
+    pub rejected: usize,
+    /// Why the first of them could not.
+    pub error: Option<Refused>,
+}
+
+/// Reads requests, and keeps its buffers from one to the next.
+#[derive(Default)]
+pub struct Decoder {
+    inflater: Inflater,
+    touched: Touched,
+}
+
+impl Decoder {
+    /// Reads a request: gzip, zstd, or plain protobuf.
+    ///
+    /// # Errors
+    /// Where the request as a whole is broken, over the limits, or of an old version. A profile
+    /// that is broken by itself is counted as rejected.
+    pub fn decode(&mut self, body: &[u8], limits: &Limits) -> Result<Decoded, Refused> {
+        self.transformed(body, limits, |decoder, bytes| decoder.plain(bytes, limits))
+    }
+
+    /// The same for a request in JSON.
+    ///
+    /// # Errors
+    /// The same, and where the JSON is broken.
+    pub fn decode_json(&mut self, body: &[u8], limits: &Limits) -> Result<Decoded, Refused> {
+        self.transformed(body, limits, |decoder, bytes| {
+            let bytes_max = limits.inflated_bytes_max.min(i32::MAX as usize);
+            decoder.plain(&super::json::to_protobuf(bytes, bytes_max)?, limits)
+        })
+    }
+
+    fn transformed(
+        &mut self,
+        body: &[u8],
+        limits: &Limits,
+        read: impl FnOnce(&mut Self, &[u8]) -> Result<Decoded, Refused>,
+    ) -> Result<Decoded, Refused> {
+        if body.is_empty() {
+            return Ok(Decoded::default()); // A request of no profiles.
+        }
+        if body.len() > limits.body_bytes_max {
+            let detail = format!("a body of more than {} bytes", limits.body_bytes_max);
+            return Err(Refused::new(Reason::SizeLimit, detail));
+        }
+        let mut inflater = std::mem::take(&mut self.inflater);
+        let bytes_max = limits.inflated_bytes_max.min(i32::MAX as usize);
+        let decoded = inflater
+            .inflate(body, bytes_max)
+            .and_then(|(bytes, length)| read(self, &bytes[..length]));
+        inflater.shrink(KEPT_BYTES_MAX);
+        self.inflater = inflater;
+        decoded
+    }
+
+    fn plain(&mut self, bytes: &[u8], limits: &Limits) -> Result<Decoded, Refused> {
+        let (mut resources, mut dictionary) = (Vec::new(), Vec::new());
+        let mut cursor = Cursor::new(bytes, (0, bytes.len() as u32));
+        while let Some((field, value)) = cursor.field()? {
+            match (field, value) {
+                (1, value) => resources.push(value.message(&cursor)?.span()),
+                (2, value) => dictionary.push(value.message(&cursor)?.span()),
+                // Here v1.6 had its tables.
+                (3..=9, Field::Bytes(_)) => return Err(old_wire()),
+                _ => {}
+            }
+            room(resources.len() + dictionary.len(), limits)?;
+        }
+        let tables = Tables::read(bytes, &dictionary, limits)?;
+        let mut read = Read {
+            tables: &tables,
+            limits,
+            budget: Budget::new(limits.inflated_bytes_max.saturating_mul(GROWTH_MAX)),
+            touched: &mut self.touched,
+            seen: 0,
+            decoded: Decoded::default(),
+        };
+        resources.into_iter().try_for_each(|span| read.resource(span))?;
+        Ok(read.decoded)
+    }
+}
+
+fn room(have: usize, limits: &Limits) -> Result<(), Refused> {
+    match have <= limits.profiles_max {
+        true => Ok(()),
+        false => {
+            let detail = format!("more than {} profiles", limits.profiles_max);
+            Err(Refused::new(Reason::CountLimit, detail))
+        }
+    }
+}
+
+/// The walk through a request.
+struct Read<'r, 'a> {
+    tables: &'r Tables<'a>,
+    limits: &'r Limits,
+    budget: Budget,
+    touched: &'r mut Touched,
+    /// Resources, scopes and profiles so far.
+    seen: usize,
+    decoded: Decoded,
+}
+
+impl Read<'_, '_> {
+    fn resource(&mut self, span: Span) -> Result<(), Refused> {
+        let mut owner = Owner::default();
+        let mut attributes = Vec::new();
+        let mut scopes = Vec::new();
+        let mut cursor = self.tables.cursor(span);
+        while let Some((field, value)) = cursor.field()? {
+            match field {
+                1 => {
+                    let message = value.message(&cursor)?;
+                    self.resource_fields(message, &mut attributes, &mut owner.resource_extra)?;
+                }
+                2 => {
+                    scopes.push(value.message(&cursor)?.span());
+                    room(scopes.len(), self.limits)?;
+                }
+                3 => owner.resource_extra.schema_url = values::text(value.message(&cursor)?),
+                _ => {}
+            }
+        }
+        owner.resource =
+            attributes.iter().map(|a: &Attribute| (a.key.clone(), a.value.to_string())).collect();
+        attributes.retain(|attribute| !matches!(attribute.value, Value::Text(_)));
+        owner.resource_extra.typed = attributes;
+        scopes.into_iter().try_for_each(|span| self.scope(span, &mut owner))
+    }
+
+    fn resource_fields(
+        &mut self,
+        mut message: Cursor<'_>,
+        attributes: &mut Vec<Attribute>,
+        extra: &mut ResourceExtra,
+    ) -> Result<(), Refused> {
+        while let Some((field, value)) = message.field()? {
+            match field {
+                1 => {
+                    let pair = value.message(&message)?;
+                    values::push_key_value(attributes, pair, self.tables, &mut self.budget)?;
+                }
+                2 => extra.dropped = index(value.int(&message)?),
+                3 => {
+                    let bytes = value.message(&message)?.bytes();
+                    self.budget.take(64 + bytes.len())?;
+                    extra.entity_refs.push(bytes.to_vec());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn scope(&mut self, span: Span, owner: &mut Owner) -> Result<(), Refused> {
+        owner.scope = Scope::default();
+        let mut profiles = Vec::new();
+        let mut cursor = self.tables.cursor(span);
+        while let Some((field, value)) = cursor.field()? {
+            match field {
+                1 => {
+                    let message = value.message(&cursor)?;
+                    self.scope_fields(message, &mut owner.scope)?;
+                }
+                2 => {
+                    profiles.push(value.message(&cursor)?.span());
+                    self.seen += 1;
+                    room(self.seen, self.limits)?;
+                }
+                3 => owner.scope.schema_url = values::text(value.message(&cursor)?),
+                _ => {}
+            }
+        }
+        let mut headers = Vec::with_capacity(profiles.len());
+        for span in profiles {
+            match Header::read(span, self.tables, self.limits, &mut self.budget) {
+                Ok(header) => headers.push(header),
+                Err(refused) => self.reject(refused.at(span.0 as usize), 1)?,
+            }
+        }
+        self.profiles(&headers, owner)
+    }
+
+    fn scope_fields(&mut self, mut message: Cursor<'_>, scope: &mut Scope) -> Result<(), Refused> {
+        while let Some((field, value)) = message.field()? {
+            match field {
+                1 => scope.name = values::text(value.message(&message)?),
+                2 => scope.version = values::text(value.message(&message)?),
+                3 => {
+                    let pair = value.message(&message)?;
+                    let list = &mut scope.attributes;
+                    values::push_key_value(list, pair, self.tables, &mut self.budget)?;
+                }
+                4 => scope.dropped = index(value.int(&message)?),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn profiles(&mut self, headers: &[Header], owner: &mut Owner) -> Result<(), Refused> {
+        let order = take(&mut owner.scope, TYPE_ORDER, |value| match value {
+            Value::List(values) => values.iter().map(int).collect::<Option<Vec<i64>>>(),
+            _ => None,
+        });
+        let groups = header::groups(headers, order.as_deref());
+        owner.ordered = order.is_some() && groups.len() == 1;
+        if let (Some(order), false) = (order, owner.ordered) {
+            let order = Value::List(order.into_iter().map(Value::Int).collect());
+            owner.scope.attributes.push(Attribute::new(TYPE_ORDER, order));
+        }
+        let default = take(&mut owner.scope, DEFAULT_TYPE, |value| match value {
+            Value::Text(text) if !text.is_empty() => Some(text.clone()),
+            _ => None,
+        });
+        owner.default_type = default.unwrap_or_default();
+        for group in groups {
+            let first = group.iter().copied().min().unwrap_or_default();
+            let members: Vec<&Header> = group.iter().map(|at| &headers[*at]).collect();
+            match self.build(&members, &headers[first], owner) {
+                Err(Failed::Timed) => {
+                    for header in members {
+                        let built = self.build(&[header], header, owner);
+                        self.settle(built, 1)?;
+                    }
+                }
+                built => self.settle(built, group.len())?,
+            }
+        }
+        Ok(())
+    }
+
+    fn build(
+        &mut self,
+        group: &[&Header],
+        first: &Header,
+        owner: &Owner,
+    ) -> Result<Profile, Failed> {
+        let source = Source { tables: self.tables, limits: self.limits, owner };
+        source.build(group, first, self.touched, &mut self.budget)
+    }
+
+    fn settle(&mut self, built: Result<Profile, Failed>, profiles: usize) -> Result<(), Refused> {
+        match built {
+            Ok(profile) => self.decoded.profiles.push(profile),
+            Err(Failed::Refused(refused)) => self.reject(refused, profiles)?,
+            Err(Failed::Timed) => {} // Only several at once fail so.
+        }
+        Ok(())
+    }
+
+    /// Counts profiles that cannot be read; an old version is never that of a part only.
+    fn reject(&mut self, refused: Refused, profiles: usize) -> Result<(), Refused> {
+        if refused.reason == Reason::OldWire {
+            return Err(refused);
+        }
+        self.decoded.rejected += profiles;
+        self.decoded.error.get_or_insert(refused);
+        Ok(())
+    }
+}
+
+fn int(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(number) => Some(*number),
+        _ => None,
+    }
+}
+
+/// Takes an attribute out of a scope, if it can be read.
+fn take<T>(scope: &mut Scope, key: &str, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
+    let at = scope.attributes.iter().position(|attribute| attribute.key == key)?;
+    let found = read(&scope.attributes[at].value)?;
+    scope.attributes.remove(at);
+    Some(found)
+}

@@ -1,0 +1,28 @@
+//! OTLP profiles, version 1.10 of the protocol:
+//! <https://github.com/open-telemetry/opentelemetry-proto/blob/v1.10.0/opentelemetry/proto/profiles/v1development/profiles.proto>,
+//! with the attributes of
+//! <https://github.com/open-telemetry/semantic-conventions/blob/v1.44.0/docs/general/profiles.md>.
+//!
+//! OTLP has one sample type a profile and one dictionary a request; a [`crate::profile::Profile`]
+//! has all types of its samples and tables of its own. What OTLP says beyond pprof is kept in
+//! [`crate::profile::Extra`], so that what came by OTLP leaves as it came.
+
+mod build;
+mod decode;
+mod dictionary;
+mod encode;
+mod header;
+pub mod json;
+mod json_write;
+mod labels;
+mod part;
+mod rows;
+mod schema;
+mod tables;
+mod touched;
+mod values;
+
+pub use decode::{Decoded, Decoder};
+pub use encode::{Encoder, encode};
+#[cfg(test)]
+mod tests;
