@@ -90,7 +90,9 @@ impl Limits {
             frames_per_stack_max: self.frames_per_stack_max.max(other.frames_per_stack_max),
             frames_max: self.frames_max.max(other.frames_max),
             labels_per_sample_max: self.labels_per_sample_max.max(other.labels_per_sample_max),
+            labels_max: self.labels_max.max(other.labels_max),
             sample_types_max: self.sample_types_max.max(other.sample_types_max),
+            profiles_max: self.profiles_max.max(other.profiles_max),
         }
     }
 }

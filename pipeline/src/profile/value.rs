@@ -5,8 +5,7 @@ use std::fmt::{self, Write};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 
-/// A value of an attribute: `AnyValue` of
-/// <https://github.com/open-telemetry/opentelemetry-proto/blob/v1.10.0/opentelemetry/proto/common/v1/common.proto>.
+/// A value of an attribute: `AnyValue` of `opentelemetry/proto/common/v1/common.proto`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Value {
     /// None is set.

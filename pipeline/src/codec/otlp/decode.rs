@@ -22,8 +22,6 @@ pub const DEFAULT_TYPE: &str = "pprof.scope.default_sample_type";
 /// Where each profile of the scope was among the sample types, an attribute of the scope.
 pub const TYPE_ORDER: &str = "pprof.scope.sample_type_order";
 
-/// Memory that profiles may take, as a multiple of the bytes of a request.
-const GROWTH_MAX: usize = 4;
 /// Memory that is kept from request to request; above it, it is given back.
 const KEPT_BYTES_MAX: usize = 8 << 20;
 
@@ -106,7 +104,7 @@ impl Decoder {
         let mut read = Read {
             tables: &tables,
             limits,
-            budget: Budget::new(limits.inflated_bytes_max.saturating_mul(GROWTH_MAX)),
+            budget: Budget::new(limits.decoded_bytes_max),
             touched: &mut self.touched,
             seen: 0,
             decoded: Decoded::default(),

@@ -1,7 +1,6 @@
-//! The JSON form of OTLP, as
-//! <https://github.com/open-telemetry/opentelemetry-proto/blob/v1.10.0/docs/specification.md#json-protobuf-encoding>
-//! has it: names in camel case, numbers of 64 bits as text, ids in hex. It is turned into protobuf
-//! and back, so that there is one reader and one writer of what a request means.
+//! The JSON form of OTLP, as `docs/specification.md` of the protocol has it (JSON Protobuf
+//! Encoding): names in camel case, numbers of 64 bits as text, ids in hex. It is turned into
+//! protobuf and back, so that there is one reader and one writer of what a request means.
 
 use std::fmt;
 
@@ -300,13 +299,19 @@ mod tests {
     fn every_kind_of_field_comes_back() {
         for json in [
             r#"{}"#,
-            r#"{"dictionary":{"stringTable":["","a\"b"],"stackTable":[{},{"locationIndices":[1,2]}]}}"#,
-            r#"{"dictionary":{"linkTable":[{"traceId":"0af7651916cd43dd8448eb211c80319c","spanId":"b7ad6b7169203331"}]}}"#,
+            r#"{"dictionary":{"stringTable":["","a\"b"],
+               "stackTable":[{},{"locationIndices":[1,2]}]}}"#,
+            r#"{"dictionary":{"linkTable":[{"traceId":"IDID","spanId":"b7ad6b7169203331"}]}}"#,
             r#"{"dictionary":{"mappingTable":[{"memoryStart":"18446744073709551615"}]}}"#,
-            r#"{"resourceProfiles":[{"resource":{"attributes":[{"key":"k","value":{"arrayValue":{"values":[{"boolValue":true},{"doubleValue":0.5},{"intValue":"-7"},{"bytesValue":"AQI="},{"stringValue":""}]}}}]}}]}"#,
-            r#"{"resourceProfiles":[{"scopeProfiles":[{"profiles":[{"samples":[{"stackIndex":1,"values":["-1","2"],"timestampsUnixNano":["3","4"]}],"timeUnixNano":"5","profileId":"000102030405060708090a0b0c0d0e0f"}]}]}]}"#,
+            r#"{"resourceProfiles":[{"resource":{"attributes":[{"key":"k","value":{"arrayValue":
+               {"values":[{"boolValue":true},{"doubleValue":0.5},{"intValue":"-7"},
+               {"bytesValue":"AQI="},{"stringValue":""}]}}}]}}]}"#,
+            r#"{"resourceProfiles":[{"scopeProfiles":[{"profiles":[{"samples":[{"stackIndex":1,
+               "values":["-1","2"],"timestampsUnixNano":["3","4"]}],"timeUnixNano":"5",
+               "profileId":"IDID"}]}]}]}"#,
         ] {
-            assert_eq!(round_trip(json), json);
+            let json = json.replace(['\n', ' '], "").replace("IDID", &"0af7651916cd43dd".repeat(2));
+            assert_eq!(round_trip(&json), json);
         }
     }
 
@@ -353,10 +358,9 @@ mod tests {
             let refused = to_protobuf(json.as_bytes(), 1 << 20).unwrap_err();
             assert_eq!(refused.reason, Reason::Malformed, "{refused}");
         }
-        let zeros = format!(
-            r#"{{"resourceProfiles":[{{"scopeProfiles":[{{"profiles":[{{"samples":[{{"timestampsUnixNano":[{}0]}}]}}]}}]}}]}}"#,
-            "0,".repeat(100_000)
-        );
+        let head = r#"{"resourceProfiles":[{"scopeProfiles":[{"profiles":[{"samples":["#;
+        let zeros = "0,".repeat(100_000);
+        let zeros = format!(r#"{head}{{"timestampsUnixNano":[{zeros}0]}}]}}]}}]}}]}}"#);
         let refused = to_protobuf(zeros.as_bytes(), 300_000).unwrap_err();
         assert_eq!(refused.reason, Reason::SizeLimit);
     }

@@ -1,7 +1,8 @@
-//! OTLP profiles, version 1.10 of the protocol:
-//! <https://github.com/open-telemetry/opentelemetry-proto/blob/v1.10.0/opentelemetry/proto/profiles/v1development/profiles.proto>,
-//! with the attributes of
-//! <https://github.com/open-telemetry/semantic-conventions/blob/v1.44.0/docs/general/profiles.md>.
+//! OTLP profiles, version 1.10 of the protocol, as
+//! `opentelemetry/proto/profiles/v1development/profiles.proto` of
+//! <https://github.com/open-telemetry/opentelemetry-proto/tree/v1.10.0> has them, with the
+//! attributes of `docs/general/profiles.md` of
+//! <https://github.com/open-telemetry/semantic-conventions>.
 //!
 //! OTLP has one sample type a profile and one dictionary a request; a [`crate::profile::Profile`]
 //! has all types of its samples and tables of its own. What OTLP says beyond pprof is kept in

@@ -132,7 +132,8 @@ fn limits_hold_before_memory_is_taken() {
 
 #[test]
 fn a_few_bytes_do_not_become_much_memory() {
-    let limits = Limits { inflated_bytes_max: 1 << 20, ..Limits::default() };
+    let limits =
+        Limits { inflated_bytes_max: 1 << 20, decoded_bytes_max: 4 << 20, ..Limits::default() };
     let decode = |request: &Request| {
         let body = request.encode_to_vec();
         assert!(body.len() < 1 << 20);
