@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 mod data_dir;
+mod file_limit;
 mod files;
 mod http;
 mod log;

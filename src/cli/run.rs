@@ -13,6 +13,7 @@ use super::{Failure, config::Sources, select::DataDirArgs};
 use crate::{
     config::{self, LogLevel, Options, Resolved},
     data_dir::DataDir,
+    file_limit,
     log::Log,
     process::Process,
     reload::{Watch, reload},
@@ -55,6 +56,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     let data_dir = DataDir::lock(&options.data_dir).map_err(Failure::DataDir)?;
+    file_limit::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -3,6 +3,8 @@
 mod api;
 mod chain;
 mod config;
+mod exact;
+mod hostile;
 mod kill;
 mod ledger;
 mod openapi;

@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod go;
+pub mod hostile;
 pub mod http;
 pub mod made;
 pub mod numbers;

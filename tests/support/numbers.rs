@@ -113,7 +113,7 @@ async fn request(stream: &mut TcpStream) -> Option<()> {
 }
 
 /// A profile of one sample as pprof, written by hand.
-fn pprof(number: u64) -> Vec<u8> {
+pub fn pprof(number: u64) -> Vec<u8> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let function = format!("f{number}");
     let mut out = Vec::new();
@@ -130,13 +130,15 @@ fn pprof(number: u64) -> Vec<u8> {
     out
 }
 
-fn message(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
+/// Appends a field that has a length.
+pub fn message(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
     out.push(field << 3 | 2);
     varint(out, bytes.len() as u64);
     out.extend(bytes);
 }
 
-fn varint(out: &mut Vec<u8>, mut value: u64) {
+/// Appends a number.
+pub fn varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;

@@ -82,6 +82,8 @@ pub(super) struct Turn {
     tick_ns: u64,
     failures: u32,
     off: bool,
+    /// Whether the last scrape went well.
+    pub was_good: bool,
 }
 
 impl Turn {
@@ -100,6 +102,7 @@ impl Turn {
             tick_ns: 0,
             failures: 0,
             off: false,
+            was_good: false,
         }
     }
 
@@ -123,6 +126,7 @@ impl Turn {
                 now.at + Duration::from_nanos(self.tick_ns.saturating_sub(now.wall_ns))
             }
         };
+        self.was_good = verdict == Verdict::Good;
         self.off = matches!(verdict, Verdict::Absent | Verdict::Bad(Reason::NotFound, _));
         self.due = match verdict {
             Verdict::Absent => now.at + ABSENT,

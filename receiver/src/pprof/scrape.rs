@@ -28,6 +28,14 @@ use super::{
 };
 use crate::budget::{Budget, Place, QUICK_BODY_BYTES_MAX, Share};
 
+/// How soon a request fails on a connection that the target had closed, as idle ones are now and
+/// then: where the scrape before was good, it is sent again.
+const STALE: Duration = Duration::from_secs(1);
+
+fn is_reset(fetched: &Result<Vec<u8>, Failure>) -> bool {
+    fetched.as_ref().is_err_and(|failure| failure.refused.reason == Reason::ConnectionReset)
+}
+
 /// What the scrapes of all targets share.
 pub(super) struct Shared {
     /// Asks targets.
@@ -178,7 +186,12 @@ impl Scraper {
         let (window, timeout) = (settings.window(), settings.timeout);
         let question = Question { url: &url, http: &settings.http, window, timeout };
         let mut share = shared.budget.share();
-        let body = shared.fetcher.fetch(&question, &mut share).await?;
+        let mut fetched = shared.fetcher.fetch(&question, &mut share).await;
+        if turn.was_good && started.at.elapsed() < STALE && is_reset(&fetched) {
+            share = shared.budget.share();
+            fetched = shared.fetcher.fetch(&question, &mut share).await;
+        }
+        let body = fetched?;
         shared.metrics.body(body.len());
         let shot = Shot {
             settings: settings.clone(),

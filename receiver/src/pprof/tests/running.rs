@@ -232,3 +232,26 @@ async fn one_process_is_asked_for_one_window_and_one_snapshot_at_a_time() {
     assert!(running.context.scrapes.snapshot().skipped_ticks > 0, "two share what one could take");
     running.stop().await;
 }
+
+#[tokio::test]
+async fn a_connection_that_was_closed_while_idle_costs_no_scrape() {
+    // Says that it keeps the connection, and closes it.
+    let closing = |_: &str| {
+        let body = pprof("inuse_space");
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        Act::Raw([head.as_bytes(), &body].concat())
+    };
+    let fake = Fake::start(closing).await;
+    let profiles = [every("heap", 20), every("mutex", 20), cpu(1)];
+    let running =
+        Running::start(vec![target("demo", &fake.address, &profiles)], Outcome::Delivered);
+    eventually("many scrapes", || running.context.scrapes.snapshot().successes > 100).await;
+    assert_eq!(running.failures(Reason::ConnectionReset), 0);
+    running.stop().await;
+    let gone = Fake::start(|_| Act::Raw(Vec::new())).await;
+    let running =
+        Running::start(vec![target("demo", &gone.address, &[once("heap")])], Outcome::Delivered);
+    eventually("a failure", || running.failures(Reason::ConnectionReset) == 1).await;
+    assert_eq!(gone.asked(HEAP), 1, "who never answered is not asked twice");
+    running.stop().await;
+}
