@@ -21,10 +21,11 @@ local: run ## The same, by its name in rancher-profiling
 test: setup-test lint test-go test-web test-rust fuzz ## All tests, within 40 minutes on two cores
 	@echo "all tests passed"
 
-test-long: setup-test ## What takes longer: 1,000 kills, 36,000 crash cases, minutes of fuzzing
+test-long: setup-test ## What takes longer: 1,000 kills, 36,000 crash cases, full disks, minutes of fuzzing
 	SPOOL_CRASH_CASES=12000 cargo test --locked -p pipeline --test spool_crash -- --nocapture
 	LAKE_CRASH_SEEDS=10000 cargo test --locked -p lake --lib crash
 	KILL_ROUNDS=1000 PROFPIPE_REQUIRE_TOOLS=1 cargo test --locked --test main kill -- --nocapture
+	PROFPIPE_DISKS=1 PROFPIPE_REQUIRE_TOOLS=1 cargo test --locked --test main disk:: -- --nocapture
 	$(MAKE) fuzz FUZZ_SECONDS=120
 
 bench: setup-test ## Figures against peers and physical limits, written to docs/benchmarks.md

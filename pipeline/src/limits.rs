@@ -56,7 +56,7 @@ impl Default for Limits {
         Self {
             body_bytes_max: 16 << 20,
             inflated_bytes_max: 64 << 20,
-            decoded_bytes_max: 96 << 20,
+            decoded_bytes_max: 32 << 20,
             samples_max: 500_000,
             locations_max: 500_000,
             functions_max: 250_000,

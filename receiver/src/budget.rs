@@ -15,18 +15,13 @@ use pipeline::{
     limits::Limits,
     reason::{Reason, Refused},
 };
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+
+use crate::decode::{Place, Places};
 
 /// Bytes of all bodies and profiles together, where no limit on one body asks for more.
 const BYTES_MAX: usize = 64 << 20;
-
-/// Small profiles that are decoded at a time.
-const QUICK: usize = 2;
-
-/// What a profile may take to be decoded as a small one; there is one place for larger ones.
-const QUICK_INFLATED_BYTES_MAX: usize = 8 << 20;
-const QUICK_DECODED_BYTES_MAX: usize = 16 << 20;
 
 /// The budget. Cloning gives the same one.
 #[derive(Clone, Debug)]
@@ -36,8 +31,7 @@ pub struct Budget(Arc<Inner>);
 struct Inner {
     state: Mutex<State>,
     freed: Notify,
-    quick: Arc<Semaphore>,
-    large: Arc<Semaphore>,
+    places: Places,
 }
 
 #[derive(Debug)]
@@ -63,16 +57,6 @@ pub struct Share {
     given_up: CancellationToken,
 }
 
-/// The right to decode, within these limits.
-pub struct Place {
-    /// What the profile may cost here.
-    pub limits: Limits,
-    _permit: Option<OwnedSemaphorePermit>,
-}
-
-/// The size of a body up to which a quick place is worth a try.
-pub const QUICK_BODY_BYTES_MAX: usize = 2 << 20;
-
 impl Default for Budget {
     fn default() -> Self {
         Self::new(BYTES_MAX)
@@ -86,8 +70,7 @@ impl Budget {
         Self(Arc::new(Inner {
             state: Mutex::new(state),
             freed: Notify::new(),
-            quick: Arc::new(Semaphore::new(QUICK)),
-            large: Arc::new(Semaphore::new(1)),
+            places: Places::default(),
         }))
     }
 
@@ -190,20 +173,10 @@ impl Share {
         no_room()
     }
 
-    /// A place to decode in: a quick one, or the one for what is larger than fits into these.
+    /// Waits for a place to decode in: for small profiles, or for one of any size.
     pub async fn place(&self, limits: &Limits, is_quick: bool) -> Result<Place, Refused> {
-        let inner = &self.budget.0;
-        let small = Limits {
-            inflated_bytes_max: limits.inflated_bytes_max.min(QUICK_INFLATED_BYTES_MAX),
-            decoded_bytes_max: limits.decoded_bytes_max.min(QUICK_DECODED_BYTES_MAX),
-            ..*limits
-        };
-        let (places, limits) =
-            if is_quick { (&inner.quick, small) } else { (&inner.large, *limits) };
         tokio::select! {
-            permit = Arc::clone(places).acquire_owned() => {
-                Ok(Place { limits, _permit: permit.ok() })
-            }
+            place = self.budget.0.places.place(limits, is_quick) => Ok(place),
             refused = self.given_up() => Err(refused),
         }
     }
@@ -296,19 +269,5 @@ mod tests {
         let mut alone = Budget::new(10).share();
         alone.grow(500).await.unwrap();
         alone.decoded(5000).await;
-    }
-
-    #[tokio::test]
-    async fn large_profiles_are_decoded_one_by_one() {
-        let budget = Budget::default();
-        let (one, other) = (budget.share(), budget.share());
-        let limits = Limits::default();
-        let place = one.place(&limits, false).await.unwrap();
-        assert_eq!(place.limits, limits);
-        assert!(waits(other.place(&limits, false)).await);
-        let quick = other.place(&limits, true).await.unwrap();
-        assert!(quick.limits.inflated_bytes_max < limits.inflated_bytes_max);
-        drop(place);
-        other.place(&limits, false).await.unwrap();
     }
 }

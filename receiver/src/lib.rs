@@ -2,6 +2,7 @@
 //! `match` here; nothing outside of this crate changes.
 
 pub mod budget;
+pub mod decode;
 pub mod pprof;
 
 use budget::Budget;

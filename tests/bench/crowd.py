@@ -1,6 +1,7 @@
 """The figures of a thousand targets, of single profiles, and of an end under load: part of run.py.
 
-Lateness comes from profpipe's own histogram, CPU time and memory from /proc.
+Lateness comes from profpipe's own histogram, CPU time and memory from /proc. By itself,
+`crowd.py RELEASE_DIR WORK_DIR` prints these figures alone.
 """
 import contextlib
 import json
@@ -9,6 +10,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import tempfile
 import time
 import urllib.request
 
@@ -163,3 +165,15 @@ def text(crowd, single):
   `{bomb["reason"]}`; memory is the growth of the process at its peak.
 * **Delta**: a snapshot of 3,000 stacks of which every counter grew, {single["delta"]["rows"]} rows.
 """
+
+
+def main():
+    import run  # Which reads the arguments, and imports this file.
+    with tempfile.TemporaryDirectory(dir=run.WORK) as scratch:
+        many = measure(run.WORK, pathlib.Path(scratch), run.running, run.say)
+    alone = single(run.WORK, run.RELEASE / "examples" / "limits")
+    print(run.table(rows(many, alone, run.row)), text(many, alone), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

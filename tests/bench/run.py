@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 
+import crowd
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RELEASE, WORK = (pathlib.Path(arg).resolve() for arg in sys.argv[1:3])
 PROFPIPE, MEASURE = RELEASE / "profpipe", RELEASE / "examples" / "measure"
@@ -181,7 +183,7 @@ def machine():
 
 PAGE = """# Benchmarks
 
-`make bench` measures these figures and writes this page: less than ten minutes once the release build
+`make bench` measures these figures and writes this page: about fifteen minutes once the release build
 is there. It needs Linux, Go and Python.
 
 {table}
@@ -207,7 +209,7 @@ the fastest counts, and the programs take turns, so that a busy machine slows al
   median {kept_median:.1f} ms with and {fresh_median:.1f} ms without what a running process keeps.
 * **Idle**: resident memory of `profpipe run` after {idle_seconds} s of scraping one Go program, CPU and heap and
   goroutines; the peak was {peak:.1f} MiB.
-
+{crowd}
 The profiles are made by `tests/go/cmd/gen`, the same bytes each time.
 """
 
@@ -221,6 +223,8 @@ def main():
         scan = json.loads(output(MEASURE, "flame", lake, 100))
         by_http = flame_by_http(lake, scratch)
         memory = idle_memory(scratch)
+        many = crowd.measure(WORK, scratch, running, say)
+        single = crowd.single(WORK, RELEASE / "examples" / "limits")
     size = {name: sum(of["sizes"].values()) / of["gzip_bytes"]
             for name, of in {"cpu": cpu, "heap": heap}.items()}
     rows = [
@@ -235,6 +239,7 @@ def main():
         row("flame graph, scan, nothing kept", scan["fresh_ms"]["min"], " ms", 10),
         row("flame graph through HTTP", by_http["ms"], " ms", 15),
         row("idle `profpipe run`, one target", memory["now"], " MiB", 40),
+        *crowd.rows(many, single, row),
     ]
     numbers = {f"{kind}_{name}": of[name] * 1e3
                for kind, of in {"cpu": cpu, "heap": heap}.items()
@@ -248,10 +253,11 @@ def main():
         load=f"{os.getloadavg()[1]:.1f}", rounds=ROUNDS, asked=ASKED, idle_seconds=IDLE_SECONDS,
         nodes=scan["nodes"], frames=by_http["frames"], answer=by_http["bytes"] / 1e3,
         kept_median=scan["kept_ms"]["median"], fresh_median=scan["fresh_ms"]["median"],
-        peak=memory["peak"], heap_size=size["heap"], **numbers)
+        peak=memory["peak"], heap_size=size["heap"], crowd=crowd.text(many, single), **numbers)
     (ROOT / "docs" / "benchmarks.md").write_text(page)
     print(table(rows))
     sys.exit(any("fail" in line[-1] for line in rows))
 
 
-main()
+if __name__ == "__main__":
+    main()

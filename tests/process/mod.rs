@@ -3,6 +3,7 @@
 mod api;
 mod chain;
 mod config;
+mod disk;
 mod exact;
 mod hostile;
 mod kill;

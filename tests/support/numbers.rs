@@ -69,6 +69,11 @@ service: {{pipelines: {{profiles: {{receivers: [pprof], exporters: [parquet, ui]
         self.log.lock().unwrap().last
     }
 
+    /// The numbers of which it is known at this moment that they were taken.
+    pub fn acknowledged(&self) -> BTreeSet<u64> {
+        self.log.lock().unwrap().acknowledged.clone()
+    }
+
     /// Ends the targets and gives what became of their numbers.
     pub async fn end(mut self) -> Log {
         self._tasks.shutdown().await;

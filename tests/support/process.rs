@@ -58,6 +58,26 @@ impl Running {
         let mut command = profpipe();
         command.args(["run", "--web-port", "0", "--config"]).arg(file);
         command.arg("--data-dir").arg(&data_dir);
+        Self::spawn(command, data_dir).await
+    }
+
+    /// The same with a data directory that is a disk of so many MiB, in memory, which nobody else
+    /// sees.
+    pub async fn start_on_disk(dir: &Path, config: &str, disk_mib: u64) -> Self {
+        let (file, data_dir) = (dir.join("config.yaml"), dir.join("data"));
+        fs::write(&file, config).unwrap();
+        fs::create_dir(&data_dir).unwrap();
+        let mount =
+            format!("mount -t tmpfs -o size={disk_mib}m tmpfs \"$1\" && shift && exec \"$@\"");
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c", &mount, "sh"]).arg(&data_dir);
+        command.args([env!("CARGO_BIN_EXE_profpipe"), "run", "--web-port", "0", "--config"]);
+        command.arg(file).arg("--data-dir").arg(&data_dir);
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        Self::spawn(command, data_dir).await
+    }
+
+    async fn spawn(mut command: Command, data_dir: PathBuf) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         tokio::spawn(keep(child.stderr.take().unwrap(), Arc::clone(&log)));

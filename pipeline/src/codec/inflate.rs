@@ -14,6 +14,9 @@ const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// What is inflated at a time.
 const STEP_BYTES: usize = 64 << 10;
 
+/// From which size on a buffer does not grow any more but has all the room at once.
+const LARGE_BYTES: usize = 4 << 20;
+
 /// Inflates bodies into a buffer that is kept from one to the next.
 pub struct Inflater {
     gzip: libdeflater::Decompressor,
@@ -76,12 +79,21 @@ impl Inflater {
         inflated.ok().filter(|got| *got == length)
     }
 
+    /// Makes the buffer as long as this. A large one is given all the room that it may need at
+    /// once, as memory that is not written to costs nothing, and a copy of it does.
+    fn room(&mut self, bytes: usize, bytes_max: usize) {
+        if bytes > self.buffer.capacity() && bytes > LARGE_BYTES {
+            self.buffer.reserve_exact(bytes_max.saturating_add(STEP_BYTES) - self.buffer.len());
+        }
+        self.buffer.resize(self.buffer.len().max(bytes), 0);
+    }
+
     /// Reads in steps of one size, whatever room an earlier body has left: zstd finds more wrong
     /// with a frame that fits into one step, and an answer must not depend on what came before.
     fn read(&mut self, mut stream: impl Read, bytes_max: usize) -> Result<usize, Refused> {
         let mut length = 0;
         loop {
-            self.buffer.resize(self.buffer.len().max(length + STEP_BYTES), 0);
+            self.room(length + STEP_BYTES, bytes_max);
             let read = stream.read(&mut self.buffer[length..length + STEP_BYTES]);
             let read = read.map_err(|error| match error.kind() {
                 std::io::ErrorKind::UnexpectedEof => {

@@ -4,10 +4,9 @@
 use std::sync::Arc;
 
 use pipeline::{
-    codec::pprof::decode,
     component::Outlet,
     limits::Limits,
-    profile::{Attributes, Baseline, Delta, delta, keep_types},
+    profile::{Attributes, Baseline, Delta, Profile, delta, keep_types},
     reason::{Reason, Refused},
     receipt::Outcome,
 };
@@ -26,7 +25,10 @@ use super::{
     status::Report,
     target::ScrapeTarget,
 };
-use crate::budget::{Budget, Place, QUICK_BODY_BYTES_MAX, Share};
+use crate::{
+    budget::{Budget, Share},
+    decode::{Place, QUICK_BODY_BYTES_MAX},
+};
 
 /// How soon a request fails on a connection that the target had closed, as idle ones are now and
 /// then: where the scrape before was good, it is sent again.
@@ -238,11 +240,11 @@ impl Scraper {
     ) -> Result<Digest, Refused> {
         let limits = self.shared.limits;
         let is_small = body.len() <= QUICK_BODY_BYTES_MAX;
-        let answer = Arc::new((body, shot));
+        let answer = (Arc::new(body), Arc::new(shot));
         if is_small {
             let place = share.place(&limits, true).await?;
             let may_be_large = place.limits != limits;
-            let digested = digest(place, Arc::clone(&answer), baseline.clone(), share).await;
+            let digested = digest(place, answer.clone(), baseline.clone(), share).await;
             match digested {
                 Err(refused) if may_be_large && refused.reason == Reason::SizeLimit => {}
                 digested => return digested,
@@ -257,24 +259,19 @@ impl Scraper {
 /// room for the result, or when the thread has ended, if nobody waits for it any more.
 async fn digest(
     place: Place,
-    answer: Arc<(Vec<u8>, Shot)>,
+    answer: (Arc<Vec<u8>>, Arc<Shot>),
     baseline: Option<Arc<Baseline>>,
     share: &mut Share,
 ) -> Result<Digest, Refused> {
-    let digested = tokio::task::spawn_blocking(move || {
-        let (limits, (body, shot)) = (&place.limits, &*answer);
+    let (body, shot) = answer;
+    let then = move |profile: Profile, limits: &Limits| {
         let keep = &shot.settings.keep_sample_types;
-        let digested = decode(body, limits).and_then(|profile| {
-            let profile =
-                if keep.is_empty() { profile } else { keep_types(&profile, keep, limits)? };
-            let (profile, adjusted) = prepare(profile, shot);
-            let delta = delta(profile, baseline.as_deref(), limits)?;
-            Ok(Digest { delta, adjusted })
-        });
-        (place, digested)
-    });
-    let gave_up = |_| Refused::new(Reason::Malformed, "the decoder gave up on it");
-    let (place, digested) = digested.await.map_err(gave_up)?;
+        let profile = if keep.is_empty() { profile } else { keep_types(&profile, keep, limits)? };
+        let (profile, adjusted) = prepare(profile, &shot);
+        let delta = delta(profile, baseline.as_deref(), limits)?;
+        Ok(Digest { delta, adjusted })
+    };
+    let (place, digested) = place.decode(body, then).await?;
     let digest = digested?;
     share.decoded(digest.delta.profiles.iter().map(|profile| profile.bytes()).sum()).await;
     drop(place);
