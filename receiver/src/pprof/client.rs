@@ -30,6 +30,10 @@ use super::{
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a connection waits for the next request. What it keeps in memory, for each of many
+/// targets, costs more than a new one each minute does.
+const IDLE_MAX: Duration = Duration::from_secs(15);
+
 /// Header fields of an answer.
 const HEADERS_MAX: usize = 100;
 
@@ -112,7 +116,7 @@ impl Clients {
         if let Some(built) = self.lock().get(&setup).filter(|built| built.files == files) {
             return Ok(built.client.clone());
         }
-        let client = setup.build().await?;
+        let client = Box::pin(setup.build()).await?;
         let mut others = self.lock();
         if others.len() >= CLIENTS_MAX {
             others.clear(); // Requests under way keep theirs.
@@ -169,6 +173,7 @@ fn builder() -> ClientBuilder {
         .http1_only()
         .http1_max_headers(HEADERS_MAX)
         .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_MAX)
         .pool_max_idle_per_host(2)
 }
 

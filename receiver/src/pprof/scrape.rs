@@ -134,7 +134,8 @@ impl Scraper {
             let started = Moment::now();
             self.shared.metrics.started(started.at - turn.due);
             self.report.planned(&turn.settings.name, turn.settings.period());
-            let verdict = self.attempt(turn, started).await;
+            // On the heap, so that a target which waits for its next turn holds nothing of it.
+            let verdict = Box::pin(self.attempt(turn, started)).await;
             drop(gate);
             if verdict == Verdict::Closed {
                 return;
