@@ -1,4 +1,4 @@
-//! What a component is: a receiver owns its loop, an exporter is one push. Queue, batching, retry,
+//! What a component is: a receiver owns its loop, a processor is a function, an exporter is one push. Queue, batching, retry,
 //! timeout and counting live once, in the engine.
 
 use std::{
@@ -54,6 +54,14 @@ pub trait Receiver: Send {
     /// Runs until `stop` is cancelled, and then comes to an end within a second. An error ends the
     /// whole pipeline, so what concerns one target or sender is handled inside.
     async fn run(self: Box<Self>, outlet: Outlet, stop: CancellationToken) -> anyhow::Result<()>;
+}
+
+/// Changes profiles on their way to the spool, or drops them. Runs on a thread where it may take
+/// its time.
+pub trait Processor: Send {
+    /// Works on the profiles of a batch. What it takes out of the list is dropped for good, and
+    /// counted by the engine; it adds none.
+    fn process(&mut self, profiles: &mut Vec<Profile>);
 }
 
 /// Takes profiles out.

@@ -67,6 +67,7 @@
 //! let running = Pipeline {
 //!     name: "profiles".into(),
 //!     receivers: vec![("file".into(), Box::new(File(body)))],
+//!     processors: vec![],
 //!     exporters: vec![sink],
 //!     spool: Spool::open(Arc::new(Disk), spool_dir, SpoolConfig::default())?,
 //!     limits: Limits::default(),
@@ -83,7 +84,9 @@ pub mod component;
 pub mod config_state;
 pub mod engine;
 pub mod limits;
+pub mod matcher;
 pub mod picture;
+pub mod processor;
 pub mod profile;
 pub mod quantity;
 pub mod reason;

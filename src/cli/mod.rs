@@ -9,6 +9,7 @@ mod lake;
 mod lists;
 mod run;
 mod select;
+mod status;
 mod view;
 
 use std::{
@@ -52,6 +53,8 @@ enum Command {
     Series(lists::SeriesArgs),
     /// Labels and their values, which -l and --by take
     Labels(lists::LabelsArgs),
+    /// How a running process is doing: config, pipelines, targets and their errors
+    Status(status::Args),
     /// Look at the lake itself
     #[command(subcommand)]
     Lake(lake::Command),
@@ -121,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Diff(args) => diff::diff(&args),
         Command::Series(args) => lists::series(&args),
         Command::Labels(args) => lists::labels(&args),
+        Command::Status(args) => status::run(&args),
         Command::Lake(command) => lake::run(&command),
         Command::Completions(args) => completions::run(&args),
     };

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData, str::FromStr};
 
+use pipeline::processor;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, Error, MapAccess, Visitor},
@@ -33,6 +34,15 @@ pub(crate) trait Component: Sized {
 impl Component for receiver::Config {
     const WHAT: &'static str = "receiver";
     const KINDS: &'static [&'static str] = receiver::KINDS;
+
+    fn parse<'de, D: Deserializer<'de>>(kind: &str, de: D) -> Result<Self, D::Error> {
+        Self::parse(kind, de)
+    }
+}
+
+impl Component for processor::Config {
+    const WHAT: &'static str = "processor";
+    const KINDS: &'static [&'static str] = processor::KINDS;
 
     fn parse<'de, D: Deserializer<'de>>(kind: &str, de: D) -> Result<Self, D::Error> {
         Self::parse(kind, de)

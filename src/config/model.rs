@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pipeline::processor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
@@ -19,6 +20,10 @@ pub(crate) struct Config {
     #[serde(deserialize_with = "components")]
     #[schemars(with = "BTreeMap<String, Elsewhere>")]
     pub receivers: BTreeMap<ComponentId, receiver::Config>,
+    /// What changes or drops them on their way, by `type[/name]`.
+    #[serde(deserialize_with = "components")]
+    #[schemars(with = "BTreeMap<String, Elsewhere>")]
+    pub processors: BTreeMap<ComponentId, processor::Config>,
     /// What takes them out, by `type[/name]`.
     #[serde(deserialize_with = "components")]
     #[schemars(with = "BTreeMap<String, Elsewhere>")]
@@ -50,6 +55,9 @@ pub(crate) struct Pipeline {
     /// Ids of receivers.
     #[schemars(with = "Vec<String>")]
     pub receivers: Vec<ComponentId>,
+    /// Ids of processors, in the order in which they work.
+    #[schemars(with = "Vec<String>")]
+    pub processors: Vec<ComponentId>,
     /// Ids of exporters.
     #[schemars(with = "Vec<String>")]
     pub exporters: Vec<ComponentId>,

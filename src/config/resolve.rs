@@ -9,6 +9,7 @@ use std::{
 };
 
 use exporter::parquet::Retention;
+use pipeline::processor;
 
 use super::{
     Options, clash,
@@ -43,6 +44,8 @@ pub struct PipelineSpec {
     pub name: String,
     /// What fills it.
     pub receivers: Vec<(ComponentId, receiver::Config)>,
+    /// What changes what comes in, in order.
+    pub processors: Vec<(ComponentId, processor::Config)>,
     /// What takes from its spool. The path of a lake is set.
     pub exporters: Vec<(ComponentId, exporter::Config)>,
 }
@@ -123,6 +126,9 @@ impl Graph<'_> {
         for (id, receiver) in &self.config.receivers {
             wrong.extend(receiver.check().into_iter().map(|found| ("receivers", id, found)));
         }
+        for (id, processor) in &self.config.processors {
+            wrong.extend(processor.check().into_iter().map(|found| ("processors", id, found)));
+        }
         for (id, exporter) in &self.config.exporters {
             wrong.extend(exporter.check().into_iter().map(|found| ("exporters", id, found)));
         }
@@ -197,6 +203,7 @@ impl Graph<'_> {
         }
         let pipeline = Pipeline {
             receivers: self.config.receivers.keys().cloned().collect(),
+            processors: in_order(self.root, &self.config.processors),
             exporters: exporters.keys().cloned().collect(),
         };
         self.config.service.pipelines.insert(ComponentId::of("profiles"), pipeline);
@@ -266,6 +273,7 @@ impl Graph<'_> {
     fn check_references(&mut self) {
         let sections = [
             ("receivers", names(&self.config.receivers)),
+            ("processors", names(&self.config.processors)),
             ("exporters", names(&self.config.exporters)),
         ];
         let pipelines = std::mem::take(&mut self.config.service.pipelines);
@@ -273,8 +281,11 @@ impl Graph<'_> {
             let mut used = BTreeSet::new();
             for (name, pipeline) in &pipelines {
                 let path = Path::of(&["service", "pipelines", &name.to_string(), section]);
-                let ids =
-                    if section == "receivers" { &pipeline.receivers } else { &pipeline.exporters };
+                let ids = match section {
+                    "receivers" => &pipeline.receivers,
+                    "processors" => &pipeline.processors,
+                    _ => &pipeline.exporters,
+                };
                 self.check_list(section, &known, ids, &path);
                 used.extend(ids.iter().map(ComponentId::to_string));
             }
@@ -287,7 +298,7 @@ impl Graph<'_> {
     }
 
     fn check_list(&mut self, section: &str, known: &[String], ids: &[ComponentId], path: &Path) {
-        if ids.is_empty() && !self.root.has_struck(path) {
+        if ids.is_empty() && section != "processors" && !self.root.has_struck(path) {
             let what = section.trim_end_matches('s');
             self.problem(path.clone(), format!("a pipeline needs at least one {what}"));
         }
@@ -348,10 +359,11 @@ impl Graph<'_> {
     }
 
     fn pipelines(&self) -> Vec<PipelineSpec> {
-        let Config { receivers, exporters, service, .. } = &self.config;
+        let Config { receivers, processors, exporters, service, .. } = &self.config;
         let pipelines = service.pipelines.iter().map(|(name, pipeline)| PipelineSpec {
             name: name.to_string(),
             receivers: chosen(&pipeline.receivers, receivers),
+            processors: chosen(&pipeline.processors, processors),
             exporters: chosen(&pipeline.exporters, exporters)
                 .into_iter()
                 .filter(|(_, config)| !matches!(config, exporter::Config::Ui(_)))
@@ -370,6 +382,14 @@ fn lost(root: &Node, section: &str) -> bool {
     let path = Path::of(&[section]);
     let components = root.entry(section).map(|section| section.node.entries()).unwrap_or_default();
     root.is_struck(&path) || components.iter().any(|entry| root.is_struck(&path.key(&entry.key)))
+}
+
+/// Ids of components as they stand in the file, which is the order in which processors work where
+/// nothing else says one.
+fn in_order<T>(root: &Node, known: &BTreeMap<ComponentId, T>) -> Vec<ComponentId> {
+    let entries = root.entry("processors").map(|entry| entry.node.entries()).unwrap_or_default();
+    let ids = entries.iter().filter_map(|entry| entry.key.parse().ok());
+    ids.filter(|id| known.contains_key(id)).collect()
 }
 
 fn names<K: ToString, V>(map: &BTreeMap<K, V>) -> Vec<String> {

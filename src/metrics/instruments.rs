@@ -143,9 +143,26 @@ fn intake(meter: &Meter, observed: &Arc<Observed>) {
     counter(meter, ("profpipe_intake_profiles", help, ""), move |observer| {
         for stats in of_pipelines.pipelines.snapshot() {
             let (accepted, refused) = stats.intake_counts();
-            for (outcome, count) in [("accepted", accepted), ("refused", refused)] {
+            let filtered = stats.processors().iter().map(|(_, dropped)| dropped).sum();
+            for (outcome, count) in
+                [("accepted", accepted), ("refused", refused), ("filtered", filtered)]
+            {
                 let labels = [label("pipeline", stats.name()), label("outcome", outcome)];
                 observer.observe(count, &labels);
+            }
+        }
+    });
+    let of_pipelines = Arc::clone(observed);
+    let help = "Profiles that a processor dropped since the start";
+    counter(meter, ("profpipe_processor_dropped_profiles", help, ""), move |observer| {
+        for stats in of_pipelines.pipelines.snapshot() {
+            for (processor, dropped) in stats.processors() {
+                let labels = [
+                    label("pipeline", stats.name()),
+                    label("processor", &processor),
+                    label("reason", "filtered"),
+                ];
+                observer.observe(dropped, &labels);
             }
         }
     });

@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use anyhow::Context;
 use lake::WriterId;
 use pipeline::{
-    component::Receiver,
+    component::{Processor, Receiver},
     engine::{Pipeline, Running, Sink},
     limits::Limits,
+    processor,
     spool::{Spool, SpoolConfig},
     storage::Disk,
 };
@@ -51,8 +52,12 @@ pub struct Live {
 pub struct Change {
     spec: PipelineSpec,
     receivers: Vec<Made>,
+    processors: Processors,
     exporters: Vec<Sink>,
 }
+
+/// Processors in order, each with its id.
+type Processors = Vec<(String, Box<dyn Processor>)>;
 
 impl Workshop {
     /// Opens the spool and makes all components.
@@ -68,8 +73,9 @@ impl Workshop {
         }
         let exporters = spec.exporters.iter().map(|(id, config)| self.sink(id, config));
         let exporters = exporters.collect::<anyhow::Result<_>>()?;
-        let (name, limits) = (spec.name.clone(), Limits::default());
-        let pipeline = Pipeline { name, receivers, exporters, spool, limits };
+        let (name, limits) = (spec.name.clone(), limits(spec));
+        let processors = processors(spec)?;
+        let pipeline = Pipeline { name, receivers, processors, exporters, spool, limits };
         Ok(Prepared { spec: spec.clone(), pipeline, handles })
     }
 
@@ -87,6 +93,7 @@ impl Workshop {
         Ok(Change {
             spec: spec.clone(),
             receivers: receivers.collect::<anyhow::Result<_>>()?,
+            processors: processors(spec)?,
             exporters: exporters.collect::<anyhow::Result<_>>()?,
         })
     }
@@ -152,9 +159,10 @@ impl Live {
     /// # Errors
     /// Where an exporter cannot be made again, or the spool fails. The exporter goes on as it was.
     pub async fn apply(&mut self, workshop: &Workshop, change: Change) -> anyhow::Result<()> {
-        let Change { spec, receivers, exporters } = change;
+        let Change { spec, receivers, processors, exporters } = change;
         let SpoolConfig { bytes_max, max_age, .. } = spool_config(&spec);
         self.running.spool().set_limits(bytes_max, max_age);
+        self.running.set_processors(processors);
         self.change_receivers(&spec, receivers).await;
         let result = self.change_exporters(workshop, &spec, exporters).await;
         self.spec = spec;
@@ -216,6 +224,24 @@ impl Live {
     pub async fn stop(self, grace: Duration) -> anyhow::Result<()> {
         self.running.shutdown(grace).await
     }
+}
+
+/// What a receiver took must come out of the spool again.
+fn limits(spec: &PipelineSpec) -> Limits {
+    let receivers = spec.receivers.iter();
+    receivers.fold(Limits::default(), |limits, (_, config)| limits.or(&config.limits()))
+}
+
+/// Makes the processors of a pipeline. They hold nothing but their config, so a reload makes all of
+/// them anew.
+fn processors(spec: &PipelineSpec) -> anyhow::Result<Processors> {
+    let limits = limits(spec);
+    let made = spec.processors.iter().map(|(id, config)| {
+        let id = id.to_string();
+        let processor = processor::build(&id, config, limits)?;
+        Ok((id, processor))
+    });
+    made.collect()
 }
 
 /// One spool serves all exporters of a pipeline, so it holds what the most patient of them asks

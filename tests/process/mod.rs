@@ -9,6 +9,7 @@ mod hostile;
 mod kill;
 mod ledger;
 mod openapi;
+mod processors;
 mod reload;
 mod stop;
 mod telemetry;

@@ -5,7 +5,10 @@ use std::path::Path;
 use pipeline::{
     codec::pprof,
     limits::Limits,
-    profile::{Builder, Function, Line, Location, Meta, NO_MAPPING, SampleType, Temporality},
+    profile::{
+        Builder, Function, Label, LabelValue, Line, Location, Meta, NO_MAPPING, SampleType,
+        Temporality,
+    },
 };
 
 /// A minute in nanoseconds.
@@ -16,6 +19,17 @@ pub const START_NS: i64 = 1_772_323_200_000_000_000;
 /// Writes a pprof file of one type, which starts then and whose window is as long; its stacks are
 /// names from root to leaf, joined by `;`.
 pub fn pprof(path: &Path, kind: (&str, &str), window_ns: (i64, i64), stacks: &[(&str, i64)]) {
+    labelled(path, kind, window_ns, stacks, &[]);
+}
+
+/// The same with labels on every sample.
+pub fn labelled(
+    path: &Path,
+    kind: (&str, &str),
+    window_ns: (i64, i64),
+    stacks: &[(&str, i64)],
+    labels: &[(&str, &str)],
+) {
     let mut builder = Builder::new(&Limits::default());
     for (stack, value) in stacks {
         let mut frames = Vec::new();
@@ -26,6 +40,11 @@ pub fn pprof(path: &Path, kind: (&str, &str), window_ns: (i64, i64), stacks: &[(
             builder.line(Line { function, line: 1, column: 0 }).unwrap();
             let location = Location { mapping: NO_MAPPING, address: 0, folded: false };
             frames.push(builder.location(location).unwrap());
+        }
+        for (key, value) in labels {
+            let key = builder.string(key).unwrap();
+            let value = LabelValue::Text(builder.string(value).unwrap());
+            builder.label(Label { key, value }).unwrap();
         }
         builder.value(*value);
         builder.sample(&frames).unwrap();

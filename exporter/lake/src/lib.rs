@@ -13,7 +13,6 @@ mod functions;
 mod group;
 mod lake;
 mod listing;
-pub mod matcher;
 mod merge;
 mod pages;
 mod retention;
@@ -33,6 +32,8 @@ mod write;
 #[cfg(test)]
 mod write_tests;
 mod writer_id;
+
+pub use pipeline::matcher;
 
 pub use allowance::{Allowance, Progress};
 pub use catalog::{Label, Service};

@@ -48,6 +48,8 @@ export const held = signal<Query | null>(null);
 export const tree = signal<Tree | null>(null);
 export const topRows = signal<Top | null>(null);
 export const series = signal<(Series & { from: number; to: number }) | null>(null);
+/** What should be known about the picture beside its numbers, in the server's words. */
+export const notes = computed(() => tree.value?.notes ?? []);
 export const failed = signal('');
 export const stale = signal(''); // why the last refresh failed
 export const busy = signal(false);
@@ -61,9 +63,11 @@ export const service = computed(() =>
   catalog.value?.services.find((s) => s.service === state.value.service),
 );
 export const module = computed(() => service.value?.module ?? '');
-export const gauge = computed(
-  () => service.value?.types.find((t) => t.type === state.value.type)?.temporality === 'instant',
-);
+/** Totals since the start of a process are shown like gauges: neither adds over time. */
+export const gauge = computed(() => {
+  const type = service.value?.types.find((t) => t.type === state.value.type);
+  return !!type && type.temporality !== 'delta';
+});
 export const zoom = computed(() =>
   tree.value ? Math.max(0, find(tree.value, state.value.zoom)) : 0,
 );

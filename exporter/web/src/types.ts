@@ -11,6 +11,7 @@ export interface Flame {
   path?: string[]; // by which a frame is fetched as a root
   total_b?: number[]; // the base of a diff
   self_b?: number[];
+  notes?: string[]; // what should be known beside: nothing matches, files left out
 }
 
 export interface TopRow {

@@ -156,6 +156,8 @@ function answer(path, p) {
     const root = tree(), re = p.get('q') && new RegExp(p.get('q').replace('(?i)', ''), 'i');
     const hit = (n) => (re.test(n.name) ? n.total[0] : [...n.kids.values()].reduce((a, k) => a + hit(k), 0));
     const f = columns(root, t.unit, Number(p.get('width') ?? 1200), p.get('root'), false);
+    if (!part) f.notes = [`nothing matches \`${p.get('l')}\`; \`pod\` is ${pods.map((x) => '`' + x + '`').join(', ')}`];
+    else if (/zone/.test(p.get('l'))) f.notes = ['left out samples/date=2026-11-22/hour=17/L0-1-2-w-3-4.parquet: damaged: no footer of a Parquet file'];
     return re ? { ...f, matched: [...root.kids.values()].reduce((a, k) => a + hit(k), 0) } : f;
   }
   if (path === 'top') return table(tree(), t.unit, false);

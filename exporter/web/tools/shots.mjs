@@ -28,6 +28,7 @@ const list = [
   ['sandwich', '/explore?view=sandwich&fn=runtime.mallocgc', wide],
   ['table', '/explore?view=table', wide],
   ['empty', '/explore?l=pod%3D%22gone%22', wide],
+  ['notes', '/explore?service=cart&type=heap:inuse_space&l=zone%3D%22eu-1%22', wide],
   [
     'absolute',
     `/explore?from=${Math.floor(Date.now() / 1000) - 1500}&to=${Math.floor(Date.now() / 1000) - 600}`,

@@ -1,5 +1,5 @@
-//! Between receivers and spool: batches are gathered for a moment, written as one segment, and
-//! answered when it is durable.
+//! Between receivers and spool: batches are gathered for a moment, given to the processors, written
+//! as one segment, and answered when it is durable.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::{sync::mpsc, time};
 use tokio_util::sync::CancellationToken;
 
-use super::{blocking, stats::IntakeStats};
+use super::{blocking, process::Stages, stats::IntakeStats};
 use crate::{
     codec::record,
     component::{Batch, Source},
@@ -20,18 +20,34 @@ const GATHER: Duration = Duration::from_millis(50);
 /// Bytes of profiles after which a group waits no longer.
 const GROUP_BYTES_MAX: usize = 4 << 20;
 
+/// What a group of batches goes through. Cloning gives the same.
+#[derive(Clone)]
+pub struct Store {
+    /// The processors.
+    pub stages: Stages,
+    /// Where profiles become durable.
+    pub spool: Arc<Spool>,
+    /// What is counted.
+    pub stats: Arc<IntakeStats>,
+}
+
+impl Store {
+    fn keep(&self, group: Vec<Batch>) {
+        keep(group, &self.stages, &self.spool, &self.stats);
+    }
+}
+
 /// Runs until all outlets are gone, then says by `drained` that nothing more comes.
 pub async fn run(
     mut intake: mpsc::Receiver<Batch>,
-    spool: Arc<Spool>,
-    stats: Arc<IntakeStats>,
+    store: Store,
     drained: CancellationToken,
 ) -> anyhow::Result<()> {
     let _drained = drained.drop_guard();
     while let Some(first) = intake.recv().await {
         let group = gather(first, &mut intake).await;
-        let (spool, stats) = (Arc::clone(&spool), Arc::clone(&stats));
-        blocking(move || store(group, &spool, &stats)).await?;
+        let store = store.clone();
+        blocking(move || store.keep(group)).await?;
     }
     Ok(())
 }
@@ -62,9 +78,11 @@ struct Encoded {
 }
 
 impl Encoded {
-    fn of(batch: Batch) -> Self {
-        let Batch { profiles, receipt, source } = batch;
+    /// Lets the processors work on a batch first. Samples are counted as the receiver gave them.
+    fn of(batch: Batch, stages: &Stages) -> Self {
+        let Batch { mut profiles, receipt, source } = batch;
         let samples = profiles.iter().map(|profile| profile.len() as u64).sum();
+        stages.process(&mut profiles);
         let records = profiles.iter().map(|profile| record::encode(profile).into()).collect();
         Self { records, samples, source, receipt }
     }
@@ -78,9 +96,15 @@ impl Encoded {
     }
 }
 
-/// Makes a group durable and settles its receipts.
-fn store(group: Vec<Batch>, spool: &Spool, stats: &IntakeStats) {
-    let group: Vec<Encoded> = group.into_iter().map(Encoded::of).collect();
+/// Makes a group durable and settles its receipts. What a processor dropped is as good as
+/// delivered to who sent it.
+fn keep(group: Vec<Batch>, stages: &Stages, spool: &Spool, stats: &IntakeStats) {
+    let encoded = group.into_iter().map(|batch| Encoded::of(batch, stages));
+    let (empty, group): (Vec<_>, Vec<_>) = encoded.partition(|batch| batch.records.is_empty());
+    empty.into_iter().for_each(|batch| batch.settle(Outcome::Delivered, stats));
+    if group.is_empty() {
+        return;
+    }
     let all: Vec<Bytes> = group.iter().flat_map(|batch| batch.records.clone()).collect();
     match spool.append(&all) {
         // One batch may be what is too large: each is tried by itself.

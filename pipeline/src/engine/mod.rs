@@ -1,11 +1,12 @@
 //! Wires components together with bounded channels and takes them down in flow order.
 //!
-//! Receivers → intake → spool → one worker per exporter. Nobody holds a profile that is not durable
+//! Receivers → intake with the processors → spool → one worker per exporter. Nobody holds a profile that is not durable
 //! longer than it takes to make it so, and no exporter can slow another down: each reads the spool
 //! at its own pace.
 
 mod backoff;
 mod intake;
+mod process;
 mod running;
 mod stats;
 mod worker;
@@ -20,7 +21,7 @@ use tokio::time::{self, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    component::{Exporter, Outlet, Receiver},
+    component::{Exporter, Outlet, Processor, Receiver},
     limits::Limits,
     settings::Settings,
     spool::Spool,
@@ -29,6 +30,7 @@ use crate::{
 pub use running::Running;
 pub use stats::{ExporterStats, PipelineStats, Pipelines};
 
+use process::Stages;
 use running::Failures;
 
 /// Batches that wait between receivers and the spool.
@@ -40,6 +42,8 @@ pub struct Pipeline {
     pub name: String,
     /// What brings profiles in, each with its id.
     pub receivers: Vec<(String, Box<dyn Receiver>)>,
+    /// What changes them on their way, in order, each with its id.
+    pub processors: Vec<(String, Box<dyn Processor>)>,
     /// What takes them out.
     pub exporters: Vec<Sink>,
     /// What keeps them in between. Its exporters are declared by `start`.
@@ -61,7 +65,7 @@ pub struct Sink {
 impl Pipeline {
     /// Starts exporters first and receivers last, so that nobody sends to what is not there.
     pub fn start(self) -> anyhow::Result<Running> {
-        let Self { name, receivers, exporters, spool, limits } = self;
+        let Self { name, receivers, processors, exporters, spool, limits } = self;
         let stop = CancellationToken::new();
         // Cancelled when the intake has ended: from then on nothing more comes into the spool.
         let drained = CancellationToken::new();
@@ -71,12 +75,19 @@ impl Pipeline {
         let stats = PipelineStats::new(name, Arc::clone(&spool));
         let failures = Failures::new();
         let tending = tend(Arc::clone(&spool), drained.clone());
-        let taking = intake::run(intake, Arc::clone(&spool), stats.intake(), drained.clone());
+        let stages = Stages::default();
+        let store = intake::Store {
+            stages: stages.clone(),
+            spool: Arc::clone(&spool),
+            stats: stats.intake(),
+        };
+        let taking = intake::run(intake, store, drained.clone());
         let core = vec![
             failures.watch("care for the spool".into(), drained.clone(), tending),
             failures.watch("intake".into(), stop.clone(), taking),
         ];
         let mut running = Running {
+            stages,
             spool,
             limits,
             stats,
@@ -88,6 +99,7 @@ impl Pipeline {
             exporters: BTreeMap::new(),
             failures,
         };
+        running.set_processors(processors);
         running.start_exporters(exporters);
         for (id, receiver) in receivers {
             running.add_receiver(id, receiver);

@@ -11,15 +11,21 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{Sink, blocking, stats::PipelineStats, worker};
+use super::{
+    Sink, blocking,
+    process::{Stage, Stages},
+    stats::PipelineStats,
+    worker,
+};
 use crate::{
-    component::{Outlet, Receiver},
+    component::{Outlet, Processor, Receiver},
     limits::Limits,
     spool::Spool,
 };
 
 /// A pipeline that runs. Dropping it aborts its tasks; what the spool has accepted stays there.
 pub struct Running {
+    pub(super) stages: Stages,
     pub(super) spool: Arc<Spool>,
     pub(super) limits: Limits,
     pub(super) stats: PipelineStats,
@@ -106,6 +112,17 @@ impl Running {
     /// The spool between receivers and exporters.
     pub fn spool(&self) -> &Arc<Spool> {
         &self.spool
+    }
+
+    /// Puts processors, each with its id, in the place of those that there were. What one of the
+    /// same id dropped counts on.
+    pub fn set_processors(&self, processors: Vec<(String, Box<dyn Processor>)>) {
+        self.stats.keep_processors(|id| processors.iter().any(|(other, _)| other == id));
+        let stage = |(id, processor): (String, Box<dyn Processor>)| Stage {
+            processor,
+            dropped: self.stats.processor(&id),
+        };
+        self.stages.set(processors.into_iter().map(stage).collect());
     }
 
     /// Starts a receiver. Its id must be free.

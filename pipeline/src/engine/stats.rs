@@ -83,6 +83,8 @@ pub struct PipelineStats {
     /// A reload changes what is in here and in `exporters`.
     sources: Arc<Mutex<BTreeMap<String, Arc<Source>>>>,
     exporters: Arc<Mutex<BTreeMap<String, Arc<ExporterStats>>>>,
+    /// Profiles that processors dropped, by their ids; changes with a reload, too.
+    processors: Arc<Mutex<BTreeMap<String, Arc<AtomicU64>>>>,
 }
 
 impl PipelineStats {
@@ -93,6 +95,7 @@ impl PipelineStats {
             intake: Arc::default(),
             sources: Arc::default(),
             exporters: Arc::default(),
+            processors: Arc::default(),
         }
     }
 
@@ -120,6 +123,18 @@ impl PipelineStats {
         exporters.retain(|id, _| keep(id));
     }
 
+    /// The count of a processor, which goes on where one of this id was there before.
+    pub(super) fn processor(&self, id: &str) -> Arc<AtomicU64> {
+        let mut processors = self.processors.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(processors.entry(id.to_owned()).or_default())
+    }
+
+    /// Forgets processors that are gone.
+    pub(super) fn keep_processors(&self, keep: impl Fn(&str) -> bool) {
+        let mut processors = self.processors.lock().unwrap_or_else(PoisonError::into_inner);
+        processors.retain(|id, _| keep(id));
+    }
+
     pub(super) fn intake(&self) -> Arc<IntakeStats> {
         Arc::clone(&self.intake)
     }
@@ -134,7 +149,14 @@ impl PipelineStats {
         self.spool.stats()
     }
 
-    /// Profiles that this process accepted, and those that it refused.
+    /// The processors, by id, with the profiles that each dropped since the start.
+    pub fn processors(&self) -> Vec<(String, u64)> {
+        let processors = self.processors.lock().unwrap_or_else(PoisonError::into_inner);
+        processors.iter().map(|(id, dropped)| (id.clone(), dropped.load(Relaxed))).collect()
+    }
+
+    /// Profiles that this process accepted, and those that it refused. With those that processors
+    /// dropped they are all that receivers gave.
     pub fn intake_counts(&self) -> (u64, u64) {
         (self.intake.accepted.load(Relaxed), self.intake.refused.load(Relaxed))
     }

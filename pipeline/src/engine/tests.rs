@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Pipeline, PipelineStats, Sink};
 use crate::{
-    component::{Export, ExportError, Exporter, Outlet, Receiver},
+    component::{Export, ExportError, Exporter, Outlet, Processor, Receiver},
     limits::Limits,
     profile::{Builder, Meta, Profile, SampleType, Temporality},
     receipt::Outcome,
@@ -108,6 +108,7 @@ async fn run(dir: &Path, count: i64, sinks: &[(&str, &Memory)]) -> PipelineStats
     let pipeline = Pipeline {
         name: "profiles".into(),
         receivers: vec![("numbers".into(), Box::new(Numbers(count)))],
+        processors: Vec::new(),
         exporters: exporters.collect(),
         spool,
         limits: Limits::default(),
@@ -177,6 +178,7 @@ async fn exporters_and_receivers_change_while_a_pipeline_runs() {
     let pipeline = Pipeline {
         name: "profiles".into(),
         receivers: vec![("first".into(), Box::new(Numbers(20)))],
+        processors: Vec::new(),
         exporters: vec![sink("kept", &kept), sink("changed", &dead), sink("gone", &dead)],
         spool,
         limits: Limits::default(),
@@ -212,6 +214,49 @@ async fn exporters_and_receivers_change_while_a_pipeline_runs() {
     running.shutdown(grace).await.expect("ends in time");
 }
 
+/// Drops all numbers but the multiples of some number.
+struct Multiples(i64);
+
+impl Processor for Multiples {
+    fn process(&mut self, profiles: &mut Vec<Profile>) {
+        profiles.retain(|profile| profile.meta.time_ns % self.0 == 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processors_drop_and_are_changed_while_a_pipeline_runs() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = SpoolConfig { ballast_bytes: 0, ..SpoolConfig::default() };
+    let memory = Memory::new(Answer::Take);
+    let only = |id: &str, n: i64| -> (String, Box<dyn Processor>) {
+        (id.to_owned(), Box::new(Multiples(n)))
+    };
+    let pipeline = Pipeline {
+        name: "profiles".into(),
+        receivers: vec![("first".into(), Box::new(Numbers(30)))],
+        processors: vec![only("two", 2), only("three", 3)],
+        exporters: vec![Sink {
+            id: "one".into(),
+            exporter: Box::new(memory.clone()),
+            settings: settings(),
+        }],
+        spool: Spool::open(Arc::new(Disk), dir.path(), config).expect("opens"),
+        limits: Limits::default(),
+    };
+    let mut running = pipeline.start().expect("starts");
+    let pause = || tokio::time::sleep(Duration::from_millis(300));
+    pause().await;
+    let stats = running.stats();
+    assert_eq!(stats.processors(), [("three".to_owned(), 10), ("two".to_owned(), 15)]);
+    assert_eq!(stats.intake_counts(), (5, 0), "with what was dropped these are all");
+    running.set_processors(vec![only("two", 100), only("none", 1)]);
+    running.add_receiver("second".into(), Box::new(Numbers(10)));
+    pause().await;
+    assert_eq!(stats.processors(), [("none".to_owned(), 0), ("two".to_owned(), 24)]);
+    assert_eq!(memory.numbers(), [0, 6, 12, 18, 24, 0]);
+    running.shutdown(Duration::from_secs(5)).await.expect("ends in time");
+}
+
 /// Ends at once, as no receiver may.
 struct Short;
 
@@ -229,6 +274,7 @@ async fn a_component_that_ends_by_itself_is_told() {
     let pipeline = Pipeline {
         name: "profiles".into(),
         receivers: vec![("short".into(), Box::new(Short))],
+        processors: Vec::new(),
         exporters: Vec::new(),
         spool: Spool::open(Arc::new(Disk), dir.path(), config).expect("opens"),
         limits: Limits::default(),

@@ -28,6 +28,20 @@ impl Attributes {
         self.0.is_empty()
     }
 
+    /// What the lake has as a column of its own: one of [`crate::matcher::FIXED_KEYS`]. Empty where
+    /// no attribute says it.
+    pub fn column(&self, key: &str) -> Option<&str> {
+        let any = |keys: &[&str]| keys.iter().find_map(|key| self.get(key)).unwrap_or_default();
+        match key {
+            "service" => Some(self.service()),
+            "service_version" => Some(any(&["service.version"])),
+            "namespace" => Some(any(&["service.namespace", "k8s.namespace.name"])),
+            "instance" => Some(any(&["service.instance.id", "k8s.pod.name"])),
+            "host" => Some(any(&["host.name", "k8s.node.name"])),
+            _ => None,
+        }
+    }
+
     /// `service.name`, or `unknown_service`, as OpenTelemetry has it.
     pub fn service(&self) -> &str {
         self.get("service.name").unwrap_or("unknown_service")
@@ -66,5 +80,9 @@ mod tests {
         assert_eq!((attributes.service(), attributes.get("zone")), ("orders", Some("a")));
         assert_eq!((attributes.len(), attributes.get("x")), (2, None));
         assert_eq!(Attributes::default().service(), "unknown_service");
+        let columns: Vec<_> =
+            crate::matcher::FIXED_KEYS.iter().filter_map(|key| attributes.column(key)).collect();
+        assert_eq!(columns, ["orders", "", "", "", ""]);
+        assert_eq!(attributes.column("zone"), None);
     }
 }

@@ -7,7 +7,10 @@ mod profiles;
 mod samples;
 mod sort;
 
-use pipeline::profile::{LabelValue, Profile, SampleType, kind};
+use pipeline::{
+    matcher::FIXED_KEYS,
+    profile::{LabelValue, Profile, SampleType, kind},
+};
 
 use crate::symbols::{Local, Symbols};
 use budget::Budget;
@@ -235,14 +238,7 @@ impl Batch {
     fn window(&self, symbols: &mut Symbols, local: &Local, profile: &Profile) -> Window {
         let meta = &profile.meta;
         let resource = &meta.resource;
-        let any = |keys: &[&str]| keys.iter().find_map(|key| resource.get(key)).unwrap_or("");
-        let target = [
-            resource.service(),
-            any(&["service.version"]),
-            any(&["service.namespace", "k8s.namespace.name"]),
-            any(&["service.instance.id", "k8s.pod.name"]),
-            any(&["host.name", "k8s.node.name"]),
-        ];
+        let target = FIXED_KEYS.map(|key| resource.column(key).unwrap_or_default());
         let comments: Vec<&str> = meta.comments.iter().map(|text| profile.text(*text)).collect();
         let comments = comments.join("\n");
         let cut = comments.floor_char_boundary(COMMENTS_BYTES_MAX);

@@ -24,6 +24,8 @@ struct Pipeline {
     name: String,
     accepted: u64,
     refused: u64,
+    /// Profiles that processors dropped, by their ids.
+    filtered: BTreeMap<String, u64>,
     spool: Spool,
     exporters: Vec<Exporter>,
 }
@@ -92,6 +94,7 @@ impl Pipeline {
             writable: spool.writable,
             corrupt_files: spool.corrupt_files,
         };
-        Self { name: stats.name().to_owned(), accepted, refused, spool, exporters }
+        let (name, filtered) = (stats.name().to_owned(), stats.processors().into_iter().collect());
+        Self { name, accepted, refused, filtered, spool, exporters }
     }
 }

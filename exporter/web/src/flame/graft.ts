@@ -25,7 +25,7 @@ export function graft(base: Tree, detail: Tree, root: string): Flame | null {
   while (k >= 0 && (at = find(base, detail.path[way[k]!]!)) < 0) k--;
   if (k < 0) return null;
 
-  const out: Required<Omit<Flame, 'unit'>> = {
+  const out: Required<Omit<Flame, 'unit' | 'notes'>> = {
     names: [...base.names],
     files: [...base.files],
     level: [],
@@ -118,5 +118,6 @@ export function graft(base: Tree, detail: Tree, root: string): Flame | null {
   }
   if (cut === base.level.length) insert();
   const { total_b, self_b, ...rest } = out;
-  return { unit: base.unit, ...rest, ...(base.total_b ? { total_b, self_b } : {}) };
+  const notes = base.notes ? { notes: base.notes } : {};
+  return { unit: base.unit, ...rest, ...notes, ...(base.total_b ? { total_b, self_b } : {}) };
 }

@@ -8,6 +8,7 @@ import {
   gauge,
   go,
   narrow,
+  notes,
   state,
   topRows,
   tree,
@@ -74,9 +75,22 @@ function Result() {
   ) : (
     <>
       <Toolbar />
+      <Notes />
       <Details />
       <Panes t={t} />
     </>
+  );
+}
+
+/** What the numbers leave out, where anybody would else take them for all there is. */
+function Notes() {
+  if (!notes.value.length) return null;
+  return (
+    <ul class="notes" role="status">
+      {notes.value.map((note) => (
+        <li key={note}>{note[0]!.toUpperCase() + note.slice(1).replaceAll('`', '')}</li>
+      ))}
+    </ul>
   );
 }
 

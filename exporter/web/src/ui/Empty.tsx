@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { targets } from '../api';
-import { go, held, series, service, state } from '../state';
+import { go, held, notes, series, service, state } from '../state';
 import { clock, span } from '../pure/format';
 import { lately } from '../pure/time';
 import type { Target } from '../types';
@@ -16,7 +16,9 @@ export function Empty() {
     q = held.value,
     has = service.value;
   const other = has?.types.filter((t) => t.type !== s.type) ?? [];
-  const filtered = s.l !== '' && !series.value?.series.some((x) => x.v.some((v) => v !== null));
+  const said = notes.value.length > 0;
+  const filtered =
+    s.l !== '' && (said || !series.value?.series.some((x) => x.v.some((v) => v !== null)));
   const seen = series.value?.t.filter((_, i) => series.value!.series.some((x) => x.v[i] !== null));
   const ago = lately(s.from, s.to);
   const when = ago ? `the last ${ago}` : q ? rangeText(q.from, q.to) : 'this range';
@@ -24,7 +26,7 @@ export function Empty() {
   return (
     <section class="empty" aria-labelledby="empty-title">
       <h2 id="empty-title">{filtered ? 'No profile has these labels' : `No ${s.type} samples`}</h2>
-      {filtered ? (
+      {filtered && said ? null : filtered ? (
         <p>
           Nothing from <b>{s.service}</b> matches <code>{s.l}</code> in {when}.
         </p>
@@ -51,6 +53,12 @@ export function Empty() {
           The profiles of <b>{s.service}</b> in {when} hold no sample of this type.
         </p>
       )}
+      {notes.value.map((note) => (
+        <p key={note}>
+          {/* The server quotes with backticks, as in a terminal. */}
+          {(note[0]!.toUpperCase() + note.slice(1)).split('`').map((part, i) => (i % 2 ? <code key={i}>{part}</code> : part))}
+        </p>
+      ))}
       <div class="actions">
         {filtered && (
           <button type="button" class="solid" onClick={() => go({ l: '' })}>

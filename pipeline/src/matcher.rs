@@ -53,7 +53,7 @@ impl Matcher {
     }
 
     /// The only value that matches, where there is only one.
-    pub(crate) fn only(&self) -> Option<&str> {
+    pub fn only(&self) -> Option<&str> {
         match &self.test {
             Test::Equal(value) => Some(value),
             _ => None,
@@ -72,7 +72,7 @@ impl Matcher {
 
     /// Whether this is the key of a label: dots and underscores are the same, because OpenTelemetry
     /// says `k8s.pod.name` where Prometheus can only say `k8s_pod_name`.
-    pub(crate) fn names(&self, label: &str) -> bool {
+    pub fn names(&self, label: &str) -> bool {
         same_key(&self.key, label)
     }
 }
@@ -104,7 +104,7 @@ pub fn same_key(a: &str, b: &str) -> bool {
 
 /// The column that a key means, or the key itself. OpenTelemetry's and Kubernetes' names of the
 /// columns are understood too, but as attributes: they may differ from what the column took.
-pub(crate) fn canonical(key: &str) -> String {
+pub fn canonical(key: &str) -> String {
     match key {
         "service.name" | "service_name" => "service".to_owned(),
         "service.version" => "service_version".to_owned(),
