@@ -1,5 +1,5 @@
-//! What a component is: a receiver owns its loop, a processor is a function, an exporter is one push. Queue, batching, retry,
-//! timeout and counting live once, in the engine.
+//! What a component is: a receiver owns its loop, a processor is a function, an exporter is one
+//! push. Queue, batching, retry, timeout and counting live once, in the engine.
 
 use std::{
     sync::{

@@ -166,14 +166,14 @@ fn write_targets(targets: &Value, out: &mut String) {
     for target in targets {
         let types: Vec<String> = list(&target["types"]).iter().map(text).collect();
         let last = ago(now, &target["last_scrape"]).unwrap_or_else(|| "never".to_owned());
-        let _ = writeln!(
-            out,
+        let line = format!(
             "  {:<8}  {:<job$}  {:<endpoint$}  {last:<10}  {}",
             text(&target["health"]),
             text(&target["job"]),
             text(&target["endpoint"]),
             types.join(" "),
         );
+        let _ = writeln!(out, "{}", line.trim_end());
         if let Some(error) = target["last_error"].as_str() {
             let reason = text(&target["last_error_reason"]);
             let when = ago(now, &target["last_error_at"]).unwrap_or_default();
@@ -222,7 +222,8 @@ pipeline profiles: 9 profiles accepted, 1 refused, 2 filtered since the start
 
 2 targets, 1 up
   up        shop  http://a:1    5s ago      cpu heap
-  down      b     http://b\u{fffd}[2J  never       \n            connection_refused, 1m ago: cpu: refused
+  down      b     http://b\u{fffd}[2J  never
+            connection_refused, 1m ago: cpu: refused
             is it running?
 ";
         assert_eq!(table(&status, &targets), want);

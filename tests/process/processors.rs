@@ -7,6 +7,8 @@ use axum::{Router, extract::Path, routing::get};
 use serde_json::Value;
 
 use crate::support::{
+    cli::profpipe,
+    http::Account,
     made,
     process::{Running, eventually},
 };
@@ -35,13 +37,9 @@ fn names(list: &Value, key: &str) -> Vec<String> {
     list.map(|entry| entry[key].as_str().unwrap().to_owned()).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_processors_drop_is_nowhere_and_counted() {
-    let dir = tempfile::tempdir().unwrap();
-    let target = target(dir.path().to_owned()).await;
-    let config = |extra: &str| {
-        format!(
-            "receivers:
+fn config(target: &str, extra: &str) -> String {
+    format!(
+        "receivers:
   pprof:
     interval: 1s
     profiles: {{heap: {{}}, goroutine: {{}}}}
@@ -62,15 +60,17 @@ service:
       processors: [filter/goroutines, filter, attributes]
       exporters: [parquet, ui]
 "
-        )
-    };
-    let mut running = Running::start(dir.path(), &config("")).await;
-    let within = Duration::from_secs(60);
-    eventually(within, "labels of samples", async || {
-        let labels = running.json("/api/v1/labels").await;
-        names(&labels["labels"], "name").contains(&"user_id".to_owned()).then_some(())
-    })
-    .await;
+    )
+}
+
+/// Profiles that a processor dropped.
+fn dropped(account: &Account, processor: &str) -> u64 {
+    let label = format!("processor=\"{processor}\"");
+    account.sum("profpipe_processor_dropped_profiles_total", &label)
+}
+
+/// What is stored has the labels and types that the processors left.
+async fn only_what_was_left_is_there(running: &Running) {
     let labels = running.json("/api/v1/labels").await;
     let found = names(&labels["labels"], "name");
     assert!(found.contains(&"team".into()) && found.contains(&"endpoint".into()), "{found:?}");
@@ -80,38 +80,58 @@ service:
     assert_eq!(user.unwrap()["values"], serde_json::json!([hash]));
     let types = running.json("/api/v1/types").await;
     assert_eq!(names(&types["types"], "type"), ["heap:inuse_space"]);
+}
 
+/// Accepted, filtered and refused are all that was scraped; `status` tells the same.
+async fn everything_is_accounted_for(running: &Running, target: &str) -> u64 {
     let account = running.account().await;
     account.check();
     let of = |outcome: &str| {
         account.sum("profpipe_intake_profiles_total", &format!("outcome=\"{outcome}\""))
     };
-    let dropped = account.sum("profpipe_processor_dropped_profiles_total", "filter/goroutines");
-    assert!(dropped > 0 && of("filtered") == dropped, "{account:?}");
+    let goroutines = dropped(&account, "filter/goroutines");
+    assert!(goroutines > 0 && of("filtered") == goroutines, "{account:?}");
     // What is under way is scraped and not taken in yet.
     let taken = of("accepted") + of("filtered") + of("refused");
     assert!((taken..=taken + 2).contains(&account.scraped()), "{taken}: {account:?}");
-    let told = crate::support::cli::profpipe(["status", "--url", &running.url]).ok();
+    let told = profpipe(["status", "--url", &running.url]).ok();
     assert!(told.contains("pipeline profiles: ") && told.contains("\n1 targets, 1 up\n"), "{told}");
     assert!(told.contains(&format!("  up        pprof  http://{target}  ")), "{told}");
     let status = running.json("/api/v1/status").await;
-    assert!(status["pipelines"][0]["filtered"]["filter/goroutines"].as_u64().unwrap() >= dropped);
+    let filtered = &status["pipelines"][0]["filtered"]["filter/goroutines"];
+    assert!(filtered.as_u64().unwrap() >= goroutines);
+    goroutines
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_processors_drop_is_nowhere_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = target(dir.path().to_owned()).await;
+    let mut running = Running::start(dir.path(), &config(&target, "")).await;
+    let within = Duration::from_secs(60);
+    eventually(within, "labels of samples", async || {
+        let labels = running.json("/api/v1/labels").await;
+        names(&labels["labels"], "name").contains(&"user_id".to_owned()).then_some(())
+    })
+    .await;
+    only_what_was_left_is_there(&running).await;
+    let goroutines = everything_is_accounted_for(&running, &target).await;
 
     // A reload puts other processors in their place; the counts go on.
-    std::fs::write(dir.path().join("config.yaml"), config(", drop: ['service=\"shop\"']")).unwrap();
+    let all = config(&target, ", drop: ['service=\"shop\"']");
+    std::fs::write(dir.path().join("config.yaml"), all).unwrap();
     running.signal(rustix::process::Signal::HUP);
     eventually(within, "a filter that drops everything", async || {
         let account = running.account().await;
         account.check();
-        let all = account.sum("profpipe_processor_dropped_profiles_total", "processor=\"filter\"");
-        (all >= 2).then_some(())
+        (dropped(&account, "filter") >= 2).then_some(())
     })
     .await;
     let accepted = running.account().await.accepted();
     tokio::time::sleep(Duration::from_secs(3)).await;
     let account = running.account().await;
     assert_eq!(account.accepted(), accepted, "nothing passes any more");
-    assert!(account.sum("profpipe_processor_dropped_profiles_total", "goroutines") >= dropped);
+    assert!(dropped(&account, "filter/goroutines") >= goroutines);
     assert!(running.stop().await.0.success());
     assert!(!running.log().contains("ERROR"), "{}", running.log());
 }

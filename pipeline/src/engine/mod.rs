@@ -1,8 +1,8 @@
 //! Wires components together with bounded channels and takes them down in flow order.
 //!
-//! Receivers → intake with the processors → spool → one worker per exporter. Nobody holds a profile that is not durable
-//! longer than it takes to make it so, and no exporter can slow another down: each reads the spool
-//! at its own pace.
+//! Receivers → intake with the processors → spool → one worker per exporter. Nobody holds a profile
+//! that is not durable longer than it takes to make it so, and no exporter can slow another down:
+//! each reads the spool at its own pace.
 
 mod backoff;
 mod intake;

@@ -1,5 +1,5 @@
-//! The processors of a pipeline, one after the other, and what each dropped. A reload puts others in
-//! their place between two batches.
+//! The processors of a pipeline, one after the other, and what each dropped. A reload puts others
+//! in their place between two batches.
 
 use std::sync::{
     Arc, Mutex, PoisonError,

@@ -27,7 +27,7 @@ pub struct Action {
     /// The value to set.
     #[serde(deserialize_with = "scalar")]
     pub value: Option<String>,
-    /// In place of `value`: the attribute whose value is taken; nothing is done where it is missing.
+    /// In place of `value`: the attribute whose value is taken; if it is missing nothing is done.
     pub from_attribute: Option<String>,
     /// Whether `resource` attributes are meant or the labels of `samples`.
     pub on: On,

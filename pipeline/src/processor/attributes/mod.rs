@@ -93,7 +93,7 @@ impl Attributes {
             // What was to be hidden must not pass, so it goes as a whole.
             Err(refused) => {
                 let (name, service) = (&profile.meta.name, profile.meta.resource.service());
-                tracing::warn!(%refused, profile = name, service, "a relabelled profile is dropped");
+                tracing::warn!(%refused, profile = name, service, "a changed profile is dropped");
                 false
             }
         }
