@@ -5,6 +5,7 @@ pub mod config;
 mod data_dir;
 mod file_limit;
 mod files;
+mod heap_profile;
 mod http;
 mod log;
 mod metrics;

@@ -1,5 +1,5 @@
-//! profpipe's own CPU profile, served like that of a Go process, so that it is scraped like any
-//! target.
+//! profpipe's own profiles, served like those of a Go process, so that they are scraped like any
+//! target's.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -15,6 +15,8 @@ use pprof::{ProfilerGuardBuilder, protos::Message};
 use serde::Deserialize;
 use tokio::{net::TcpListener, sync::Mutex};
 use tokio_util::sync::CancellationToken;
+
+use crate::heap_profile;
 
 /// Samples per second, as in Go.
 const FREQUENCY_HZ: i32 = 100;
@@ -44,10 +46,13 @@ pub async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
     bound.with_context(|| format!("listen on {listen} for the own profile"))
 }
 
-/// Serves `/debug/pprof/profile` until `stop`.
+/// Serves `/debug/pprof/{profile,heap}` until `stop`.
 pub async fn serve(listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
-    let router = Router::new().route("/debug/pprof/profile", get(profile));
-    let router = router.with_state(Turn::default());
+    heap_profile::activate().await;
+    let router = Router::new()
+        .route("/debug/pprof/profile", get(profile))
+        .route("/debug/pprof/heap", get(heap))
+        .with_state(Turn::default());
     let serving = axum::serve(listener, router);
     let served = stop.run_until_cancelled(async { serving.await }).await;
     served.unwrap_or(Ok(())).context("serve the own profile")
@@ -66,6 +71,14 @@ async fn profile(State(turn): State<Turn>, Query(window): Query<Window>) -> Resp
     match take(Duration::from_secs(window.seconds)).await {
         Ok(bytes) => (headers, bytes).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
+    }
+}
+
+async fn heap() -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/octet-stream")];
+    match heap_profile::take().await {
+        Ok(bytes) => (headers, bytes).into_response(),
+        Err(error) => (StatusCode::NOT_IMPLEMENTED, format!("{error:#}\n")).into_response(),
     }
 }
 

@@ -16,6 +16,8 @@ use serde::{
     de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
+use crate::heap_profile;
+
 use super::{
     node::{Node, Path},
     problem::{Problem, suggestion},
@@ -53,7 +55,8 @@ struct Sampling {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SelfTelemetry {
-    /// Port on loopback where `/debug/pprof/profile` is served and scraped. Must be set.
+    /// Port on loopback where `/debug/pprof/{profile,heap}` are served and scraped; the heap in a
+    /// build with the feature `heap-profile`. Must be set.
     pub pprof_port: u16,
     /// Length of a window in seconds.
     #[serde(default = "SelfTelemetry::interval_default")]
@@ -252,7 +255,9 @@ impl SelfTelemetry {
             address: format!("http://{}", self.listen()),
             attributes: [("service.name", "profpipe")].into_iter().collect(),
         };
-        Some(ScrapeTarget::new(target, [settings]))
+        let heap = ProfileSettings::monitor("heap", None, None).ok();
+        let heap = heap.filter(|_| heap_profile::AVAILABLE);
+        Some(ScrapeTarget::new(target, [Some(settings), heap].into_iter().flatten()))
     }
 }
 

@@ -180,3 +180,30 @@ async fn own_metrics_are_pushed_by_otlp_over_http_and_grpc() {
     assert_eq!(last("otelcol_exporter_sent_profile_samples"), accepted);
     assert_eq!(last("profpipe_exporter_delivered_profiles"), accepted);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn own_profiles_are_served_and_scraped_like_any() {
+    let dir = tempfile::tempdir().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let config = format!("self_telemetry: {{pprof_port: {port}, interval_seconds: 1}}\n");
+    let mut running = Running::start(dir.path(), &config).await;
+    eventually(SOON, "the own CPU profile", async || {
+        let answer = running.get("/api/v1/profiles?service=profpipe&type=cpu:cpu").await;
+        (answer.status == 200 && !answer.json()["profiles"][0].is_null()).then_some(())
+    })
+    .await;
+    let pages = std::mem::replace(&mut running.url, format!("http://127.0.0.1:{port}"));
+    let heap = running.get("/debug/pprof/heap").await;
+    if cfg!(feature = "heap-profile") {
+        assert_eq!((heap.status, &heap.body[..2]), (200, &b"\x1f\x8b"[..]), "gzip pprof");
+    } else {
+        assert_eq!(heap.status, 501);
+        assert!(heap.text().contains("--features heap-profile"), "{}", heap.text());
+    }
+    assert_eq!(running.get("/debug/pprof/cmdline").await.status, 404, "no flags are told");
+    running.url = pages;
+    let (status, _) = running.stop().await;
+    assert_eq!(status.code(), Some(0), "{}", running.log());
+}
