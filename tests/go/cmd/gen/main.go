@@ -18,7 +18,8 @@ import (
 
 const usage = `usage:
   gen random [-n 500] [-seed 1] -out DIR     varied valid profiles, some of them not compressed
-  gen cpu [-n 1000] [-seed 1] -out DIR       Go CPU profiles of five services
+  gen cpu [-n 1000] [-seed 1] [-fresh] -out DIR
+                                             Go CPU profiles of five programs, recorded and varied
   gen heap [-n 100] [-samples 13000] [-seed 1] -out DIR
                                              Go heap profiles of one service
 `
@@ -32,12 +33,13 @@ func main() {
 	n := set.Int("n", map[string]int{"random": 500, "cpu": 1000, "heap": 100}[os.Args[1]], "")
 	seed := set.Uint64("seed", 1, "")
 	samples := set.Int("samples", 13_000, "")
+	fresh := set.Bool("fresh", false, "")
 	out := set.String("out", "", "")
 	set.Parse(os.Args[2:])
 	if *out == "" || set.NArg() > 0 || *n < 1 || *samples < 1 {
 		fatalUsage()
 	}
-	if err := run(os.Args[1], *n, *samples, *seed, *out); err != nil {
+	if err := run(os.Args[1], *n, *samples, *seed, *fresh, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
 		os.Exit(1)
 	}
@@ -48,7 +50,7 @@ func fatalUsage() {
 	os.Exit(2)
 }
 
-func run(kind string, n, samples int, seed uint64, dir string) error {
+func run(kind string, n, samples int, seed uint64, fresh bool, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -72,7 +74,7 @@ func run(kind string, n, samples int, seed uint64, dir string) error {
 			err = emit(compress)(i, "random", p)
 		}
 	case "cpu":
-		err = synth.CPU(n, seed, emit(true))
+		err = synth.CPU(n, seed, fresh, emit(true))
 	case "heap":
 		err = synth.Heap(n, samples, seed, emit(true))
 	default:

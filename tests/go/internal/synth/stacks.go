@@ -205,10 +205,9 @@ func (g *program) stacks(n int, mean, deviation float64) [][]*profile.Location {
 	return all
 }
 
-// build fills in the tables of p, which has samples only, in the order in which the samples use them, as
-// Go's runtime does.
-func (g *program) build(p *profile.Profile) *profile.Profile {
-	p.Mapping = []*profile.Mapping{g.mapping}
+// fill fills in the tables of p, which has samples and mappings only, in the order in which the samples
+// use them, as Go's runtime does.
+func fill(p *profile.Profile) *profile.Profile {
 	seen := make(map[*profile.Location]bool)
 	functions := make(map[*profile.Function]bool)
 	for _, s := range p.Sample {
