@@ -2,7 +2,8 @@
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
-    io::{self, IsTerminal, Write},
+    fs::File,
+    io::{self, IsTerminal, Read, Write},
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -93,6 +94,8 @@ struct Import {
     args: Args,
     resource: Attributes,
     decoder: Decoder,
+    /// Bytes of the file at hand.
+    body: Vec<u8>,
     lake: Lake,
     /// Profiles that are there, by the hour in which they start.
     known: HashMap<i64, HashSet<ProfileId>>,
@@ -116,6 +119,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         args,
         resource,
         decoder: Decoder::default(),
+        body: Vec::new(),
         lake: Lake::open(&root),
         known: HashMap::new(),
         writer,
@@ -148,7 +152,10 @@ impl Import {
             for file in batch {
                 bar.inc(1);
                 match self.read(file) {
-                    Ok(profile) => taken += u64::from(self.take(&profile)?),
+                    Ok(profile) => {
+                        taken += u64::from(self.take(&profile)?);
+                        self.decoder.recycle(profile);
+                    }
                     Err(error) => {
                         self.tally.refused += 1;
                         let line = format!("{}: {error:#}", file.display());
@@ -170,8 +177,9 @@ impl Import {
 
     /// A file as a profile with its description.
     fn read(&mut self, file: &Path) -> anyhow::Result<Profile> {
-        let body = std::fs::read(file)?;
-        let mut profile = self.decoder.decode(&body, &files::limits())?;
+        self.body.clear();
+        File::open(file)?.read_to_end(&mut self.body)?;
+        let mut profile = self.decoder.decode(&self.body, &files::limits())?;
         if profile.meta.time_ns == 0 {
             let modified = std::fs::metadata(file)?.modified()?.duration_since(UNIX_EPOCH)?;
             profile.meta.time_ns = modified.as_nanos() as i64;

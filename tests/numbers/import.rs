@@ -54,7 +54,9 @@ fn a_broken_file_is_named_and_the_others_go_in() {
         let line = format!("{}: {reason}", folder.path().join(name).display());
         assert!(ran.stderr.lines().any(|l| l.starts_with(&line)), "{line} in {}", ran.stderr);
     }
-    let both = top(&[files[0].to_str().unwrap(), files[files.len() - 1].to_str().unwrap()]);
+    let mut both = top(&[files[0].to_str().unwrap(), files[files.len() - 1].to_str().unwrap()]);
+    // Generic functions of Go have `;` in their names, which separates frames in the lake.
+    both.rows = both.rows.into_iter().map(|(name, row)| (name.replace(';', ":"), row)).collect();
     assert_eq!(top(&["--lake", lake.to_str().unwrap(), "--all"]), both);
 }
 

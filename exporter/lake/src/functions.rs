@@ -16,8 +16,8 @@ use crate::{
     tries::Shared,
 };
 
-/// Files that are read before it is asked whether more are worth it.
-const BATCH: usize = 32;
+/// Files that are read before it is asked whether more are worth it; each time twice as many.
+const FIRST_BATCH: usize = 2;
 
 /// What is known of a function beside its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -38,7 +38,11 @@ pub(crate) fn place(ask: &Ask<'_>, range: TimeRange, shared: &Shared) -> Result<
     if unplaced.is_empty() || !shared.is_news(newest) {
         return Ok(());
     }
-    for batch in files.chunks(BATCH) {
+    let (mut rest, mut batch_len) = (files.as_slice(), FIRST_BATCH);
+    while !rest.is_empty() {
+        let batch;
+        (batch, rest) = rest.split_at(batch_len.min(rest.len()));
+        batch_len *= 2;
         let parts = ask.fold_files(batch, &filter, HashMap::new, |found, group, rows| {
             Ok(add_places(found, group, rows, &unplaced)?)
         })?;
@@ -62,7 +66,7 @@ fn add_places(
     let lines = group.int_codes("start_line")?;
     walk(rows, [&names.runs, &files.runs, &lines.runs], |_, [name, file, line]| {
         let (name, file, line) = (names.text(name), files.text(file), lines.int(line));
-        if !file.is_empty() && wanted.contains(name) {
+        if !file.is_empty() && wanted.contains(name) && !found.contains_key(name) {
             let place = if line > 0 { format!("{file}:{line}") } else { file.to_owned() };
             found.insert(name.to_owned(), place);
         }

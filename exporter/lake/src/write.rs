@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::{
     commit::{Committer, StorageError, file_name, hour_dir, hour_of},
     encode::{Encoder, FileInfo},
-    rows::{self, Batch, Functions, ProfileRows, SampleRows},
+    rows::{self, Batch, Functions, ProfileRows, SampleRows, Space},
     schema::{FUNCTIONS, PROFILES, SAMPLES, Table},
     symbols::{Local, Symbols},
     writer_id::WriterId,
@@ -84,6 +84,9 @@ pub struct Writer<S> {
     symbols: Symbols,
     local: Local,
     pending: BTreeMap<i64, Hour>,
+    /// An empty batch, for its memory.
+    spare: Option<Batch>,
+    space: Space,
 }
 
 /// The profiles of an hour that wait for their commit.
@@ -92,6 +95,9 @@ struct Hour {
     /// Starts of the first and the last window, in nanoseconds.
     times: (i64, i64),
 }
+
+/// Rows of a batch whose memory is kept for the next one: 4 MiB.
+const KEPT_ROWS_MAX: usize = 1 << 17;
 
 /// A file that is ready: its table and its bytes.
 type Encoded = (&'static Table, Vec<u8>);
@@ -111,7 +117,8 @@ impl<S: Storage> Writer<S> {
         let encoder =
             Encoder::new().map_err(|source| WriteError::Encode { table: "any", source })?;
         let (symbols, local, pending) = (Symbols::default(), Local::default(), BTreeMap::new());
-        Ok(Self { committer, id, options, encoder, symbols, local, pending })
+        let (spare, space) = (None, Space::default());
+        Ok(Self { committer, id, options, encoder, symbols, local, pending, spare, space })
     }
 
     /// The id of this writer.
@@ -140,9 +147,9 @@ impl<S: Storage> Writer<S> {
     /// warm, so that it need not be kept. Its time must be set; see [`Incoming`].
     pub fn add(&mut self, profile: &Profile, ingest_ns: i64) {
         let start_ns = profile.meta.time_ns.max(0);
-        let keep_bytes_label = self.options.keep_bytes_label;
+        let (spare, keep_bytes_label) = (&mut self.spare, self.options.keep_bytes_label);
         let hour = self.pending.entry(hour_of(start_ns)).or_insert_with(|| Hour {
-            batch: Batch::new(keep_bytes_label),
+            batch: spare.take().unwrap_or_else(|| Batch::new(keep_bytes_label)),
             times: (start_ns, start_ns),
         });
         hour.times = (hour.times.0.min(start_ns), hour.times.1.max(start_ns));
@@ -158,6 +165,9 @@ impl<S: Storage> Writer<S> {
         let mut written = Written::default();
         for (hour, pending) in std::mem::take(&mut self.pending) {
             self.commit_hour(hour, &pending, (first, last), &mut written)?;
+            let mut batch = pending.batch;
+            batch.clear();
+            self.spare = Some(batch).filter(|batch| batch.room() <= KEPT_ROWS_MAX);
         }
         if self.symbols.bytes() > self.options.symbols_bytes_max {
             self.symbols = Symbols::default();
@@ -203,10 +213,12 @@ impl<S: Storage> Writer<S> {
         let bytes = profiles_file(&mut self.encoder, &rows, &info);
         files.extend(named(table, bytes)?.map(|bytes| (table, bytes)));
         let table = &SAMPLES;
-        let rows = SampleRows::new(&mut self.symbols, batch, &functions);
+        let rows = SampleRows::new(&mut self.symbols, batch, &functions, &mut self.space);
         let bytes = samples_file(&mut self.encoder, &rows, &info);
         files.extend(named(table, bytes)?.map(|bytes| (table, bytes)));
-        Ok((files, rows.len() as u64))
+        let number = rows.len() as u64;
+        rows.give_back(&mut self.space);
+        Ok((files, number))
     }
 }
 

@@ -49,19 +49,28 @@ impl Inflater {
         } else if body.len() > bytes_max {
             return Err(too_large(bytes_max));
         } else {
-            self.buffer.clear();
-            self.buffer.extend_from_slice(body);
+            self.grow(body.len());
+            self.buffer[..body.len()].copy_from_slice(body);
             body.len()
         };
-        self.buffer.truncate(length);
-        self.buffer.resize(length + PADDING, 0);
-        Ok((&self.buffer, length))
+        self.grow(length + PADDING);
+        let (bytes, _) = self.buffer.split_at_mut(length + PADDING);
+        bytes[length..].fill(0);
+        Ok((bytes, length))
     }
 
     /// Gives memory back after an unusually large body.
     pub fn shrink(&mut self, bytes: usize) {
-        self.buffer.clear();
+        self.buffer.truncate(bytes);
         self.buffer.shrink_to(bytes);
+    }
+
+    /// Makes the buffer as long as that, at least. What an earlier body left in it is overwritten,
+    /// which is why it is not filled with zeros each time.
+    fn grow(&mut self, bytes: usize) {
+        if self.buffer.len() < bytes {
+            self.buffer.resize(bytes, 0);
+        }
     }
 
     /// The quick way: one member that says in its trailer how much will come out. `None` where that
@@ -74,7 +83,7 @@ impl Inflater {
         if !plausible || memchr::memmem::find(&body[1..], &GZIP_MEMBER).is_some() {
             return None;
         }
-        self.buffer.resize(self.buffer.len().max(length), 0);
+        self.grow(length);
         let inflated = self.gzip.gzip_decompress(body, &mut self.buffer[..length]);
         inflated.ok().filter(|got| *got == length)
     }
@@ -85,7 +94,7 @@ impl Inflater {
         if bytes > self.buffer.capacity() && bytes > LARGE_BYTES {
             self.buffer.reserve_exact(bytes_max.saturating_add(STEP_BYTES) - self.buffer.len());
         }
-        self.buffer.resize(self.buffer.len().max(bytes), 0);
+        self.grow(bytes);
     }
 
     /// Reads in steps of one size, whatever room an earlier body has left: zstd finds more wrong

@@ -66,21 +66,16 @@ impl<'a> Cursor<'a> {
     }
 
     /// A break of the format at the current place.
-    #[cold]
+    #[inline(always)]
     pub fn fault(&self, reason: Reason, what: &'static str) -> Fault {
-        Fault { what, reason, at: self.at as u32 }
+        fault(reason, what, self.at)
     }
 
     /// Refuses a varint that went on behind the end of the message: [`Cursor::varint`] alone does
     /// not look at it.
     #[inline(always)]
     pub fn within(&self) -> Result<(), Fault> {
-        if self.at <= self.end { Ok(()) } else { Err(self.truncated()) }
-    }
-
-    #[cold]
-    fn truncated(&self) -> Fault {
-        self.fault(Reason::Truncated, "a field is longer than what holds it")
+        if self.at <= self.end { Ok(()) } else { Err(truncated(self.at)) }
     }
 
     /// A varint. One and two bytes are told apart by branches, because writers are consistent;
@@ -106,25 +101,9 @@ impl<'a> Cursor<'a> {
                 return Ok((bits & 0x0fff_ffff) | ((bits & 0x0fff_ffff_0000_0000) >> 4));
             }
         }
-        self.long_varint()
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn long_varint(&mut self) -> Result<u64, Fault> {
-        let mut value = 0;
-        for shift in (0..70).step_by(7) {
-            let &byte = self.buffer.get(self.at).ok_or_else(|| self.truncated())?;
-            self.at += 1;
-            if shift == 63 && byte > 1 {
-                break;
-            }
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Ok(value);
-            }
-        }
-        Err(self.fault(Reason::Malformed, "a varint of more than 64 bits"))
+        let (value, at) = long_varint(self.buffer, self.at)?;
+        self.at = at;
+        Ok(value)
     }
 
     /// Packed varints to the end of the message. Ids of a stack take one or two bytes in no order,
@@ -151,6 +130,31 @@ impl<'a> Cursor<'a> {
             take(self.varint()?);
         }
         self.within()
+    }
+
+    /// The varint of a field, if the field with this tag of one byte comes next. Writers put fields
+    /// in order of their numbers, so asking for one after the other costs no jump that the
+    /// processor would have to guess; [`Cursor::field`] takes what comes in another order.
+    #[inline(always)]
+    pub fn int_if(&mut self, tag: u8) -> Result<Option<u64>, Fault> {
+        if self.next_is(tag) { self.varint().map(Some) } else { Ok(None) }
+    }
+
+    /// The message of a field, if the field with this tag of one byte comes next.
+    #[inline(always)]
+    pub fn message_if(&mut self, tag: u8) -> Result<Option<Self>, Fault> {
+        if !self.next_is(tag) {
+            return Ok(None);
+        }
+        let length = self.varint()?;
+        self.take(length).map(Some)
+    }
+
+    #[inline(always)]
+    fn next_is(&mut self, tag: u8) -> bool {
+        let next = self.at < self.end && self.buffer.get(self.at) == Some(&tag);
+        self.at += usize::from(next);
+        next
     }
 
     /// The next field: its number and its value; `None` at the end of the message.
@@ -184,7 +188,7 @@ impl<'a> Cursor<'a> {
     #[inline(always)]
     pub fn fixed64(&mut self) -> Result<u64, Fault> {
         let word = self.buffer.get(self.at..self.end).and_then(|left| left.first_chunk::<8>());
-        let word = *word.ok_or_else(|| self.truncated())?;
+        let word = *word.ok_or_else(|| truncated(self.at))?;
         self.at += 8;
         Ok(u64::from_le_bytes(word))
     }
@@ -197,12 +201,45 @@ impl<'a> Cursor<'a> {
     #[inline(always)]
     fn take(&mut self, length: u64) -> Result<Self, Fault> {
         if self.at > self.end || length > (self.end - self.at) as u64 {
-            return Err(self.truncated());
+            return Err(truncated(self.at));
         }
         let taken = Cursor { buffer: self.buffer, at: self.at, end: self.at + length as usize };
         self.at = taken.end;
         Ok(taken)
     }
+}
+
+// What is rare takes no reference to the cursor, so that the compiler can keep it in registers.
+
+#[cold]
+#[inline(never)]
+fn fault(reason: Reason, what: &'static str, at: usize) -> Fault {
+    Fault { what, reason, at: at as u32 }
+}
+
+#[cold]
+#[inline(never)]
+fn truncated(at: usize) -> Fault {
+    fault(Reason::Truncated, "a field is longer than what holds it", at)
+}
+
+/// A varint of any length at this place, and the place behind it.
+#[cold]
+#[inline(never)]
+fn long_varint(buffer: &[u8], mut at: usize) -> Result<(u64, usize), Fault> {
+    let mut value = 0;
+    for shift in (0..70).step_by(7) {
+        let &byte = buffer.get(at).ok_or_else(|| truncated(at))?;
+        at += 1;
+        if shift == 63 && byte > 1 {
+            break;
+        }
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Ok((value, at));
+        }
+    }
+    Err(fault(Reason::Malformed, "a varint of more than 64 bits", at))
 }
 
 impl<'a> Value<'a> {

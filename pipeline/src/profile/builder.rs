@@ -23,6 +23,10 @@ pub struct Builder {
     stacks: Lists<u32>,
     label_sets: Lists<Label>,
     samples: Samples,
+    /// One above the highest location of the stack that is open.
+    frames_end: u32,
+    /// Frames of the stack that is open.
+    frames_open: usize,
 }
 
 /// Refuses the entry that would be one too many.
@@ -56,6 +60,8 @@ impl Builder {
             stacks: Lists::default(),
             label_sets,
             samples: Samples::default(),
+            frames_end: 0,
+            frames_open: 0,
         }
     }
 
@@ -74,6 +80,52 @@ impl Builder {
         }
         let detail = format!("more than {max} bytes once it is read");
         Err(Refused::new(Reason::SizeLimit, detail))
+    }
+
+    /// An empty profile in the memory of one that is no longer needed.
+    pub fn reuse(profile: Profile, limits: &Limits) -> Self {
+        let Profile {
+            strings,
+            mut mappings,
+            mut functions,
+            mut locations,
+            mut lines,
+            mut stacks,
+            mut label_sets,
+            mut samples,
+            ..
+        } = profile;
+        mappings.clear();
+        functions.clear();
+        locations.clear();
+        lines.clear();
+        stacks.clear();
+        label_sets.clear();
+        label_sets.close();
+        samples.stacks.clear();
+        samples.label_sets.clear();
+        samples.values.clear();
+        let (bytes, ends) = strings.into_parts();
+        let strings = Strings::empty(bytes, ends);
+        let (limits, frames_end, frames_open) = (*limits, 0, 0);
+        Self {
+            limits,
+            strings,
+            mappings,
+            functions,
+            locations,
+            lines,
+            stacks,
+            label_sets,
+            samples,
+            frames_end,
+            frames_open,
+        }
+    }
+
+    /// The memory of the table of strings, for one that is taken in whole.
+    pub fn string_memory(&mut self) -> (Vec<u8>, Vec<u32>) {
+        std::mem::take(&mut self.strings).into_parts()
     }
 
     /// Makes room for what is about to come.
@@ -128,6 +180,7 @@ impl Builder {
     }
 
     /// Adds a function and returns its index.
+    #[inline]
     pub fn function(&mut self, function: Function) -> Result<u32, Refused> {
         below(self.functions.len(), self.limits.functions_max, "functions")?;
         let strings = self.strings.len();
@@ -139,6 +192,7 @@ impl Builder {
     }
 
     /// Adds a line to the next location, innermost inlined call first.
+    #[inline]
     pub fn line(&mut self, line: Line) -> Result<(), Refused> {
         below(self.lines.open().len(), self.limits.frames_per_stack_max, "lines of a location")?;
         below(self.lines.items_len(), self.limits.frames_max, "lines")?;
@@ -148,6 +202,7 @@ impl Builder {
     }
 
     /// Adds a location with the lines added since the last one, and returns its index.
+    #[inline]
     pub fn location(&mut self, location: Location) -> Result<u32, Refused> {
         below(self.locations.len(), self.limits.locations_max, "locations")?;
         if location.mapping != NO_MAPPING {
@@ -189,26 +244,50 @@ impl Builder {
         self.samples.values.len()
     }
 
-    /// Adds a sample with its frames as location indexes, leaf first; the labels and values added
-    /// since the last sample are its own. That it has as many values as there are types is checked
-    /// by `finish`, which knows the types.
+    /// Adds a frame to the stack of the next sample, leaf first, as the index of its location.
+    /// Frames beyond one too many are counted only: the sample will be refused.
+    #[inline(always)]
+    pub fn frame(&mut self, location: u32) {
+        if self.frames_open <= self.limits.frames_per_stack_max {
+            self.stacks.push(location);
+        }
+        self.frames_open += 1;
+        self.frames_end = self.frames_end.max(location.saturating_add(1));
+    }
+
+    /// Adds a sample with its frames; see [`Builder::frame`] and [`Builder::close_sample`].
     pub fn sample(&mut self, frames: &[u32]) -> Result<(), Refused> {
+        self.fits(frames.len())?;
+        frames.iter().for_each(|frame| self.frame(*frame));
+        self.close_sample()
+    }
+
+    /// Refuses a stack of too many frames.
+    #[inline]
+    fn fits(&self, frames: usize) -> Result<(), Refused> {
+        let max = self.limits.frames_per_stack_max;
+        if frames <= max {
+            return Ok(());
+        }
+        Err(Refused::new(Reason::CountLimit, format!("more than {max} frames in a stack")))
+    }
+
+    /// Ends a sample: the frames, labels and values added since the last one are its own. That it
+    /// has as many values as there are types is checked by `finish`, which knows the types.
+    #[inline]
+    pub fn close_sample(&mut self) -> Result<(), Refused> {
         below(self.samples.stacks.len(), self.limits.samples_max, "samples")?;
-        let limits = &self.limits;
-        if frames.len() > limits.frames_per_stack_max {
-            let detail = format!("more than {} frames in a stack", limits.frames_per_stack_max);
+        let frames = std::mem::take(&mut self.frames_open);
+        self.fits(frames)?;
+        if self.stacks.items_len() > self.limits.frames_max {
+            let detail = format!("more than {} frames in all stacks", self.limits.frames_max);
             return Err(Refused::new(Reason::CountLimit, detail));
         }
-        if self.stacks.items_len() + frames.len() > limits.frames_max {
-            let detail = format!("more than {} frames in all stacks", limits.frames_max);
-            return Err(Refused::new(Reason::CountLimit, detail));
-        }
-        let highest = frames.iter().copied().max();
-        if highest.is_some_and(|highest| highest as usize >= self.locations.len()) {
+        if std::mem::take(&mut self.frames_end) as usize > self.locations.len() {
             return Err(Refused::new(Reason::BadReference, "a location of a sample is not there"));
         }
         self.within(self.strings.parts().0.len())?;
-        self.samples.stacks.push(self.stacks.add(frames));
+        self.samples.stacks.push(self.stacks.close());
         let set = if self.label_sets.open().is_empty() { 0 } else { self.label_sets.close() };
         self.samples.label_sets.push(set);
         Ok(())

@@ -32,6 +32,20 @@ impl Strings {
         (&self.bytes, &self.ends)
     }
 
+    /// An empty table in memory that was used before.
+    pub(super) fn empty(bytes: Vec<u8>, mut ends: Vec<u32>) -> Self {
+        ends.push(0);
+        Self { bytes: String::from_utf8(bytes).unwrap_or_default(), ends }
+    }
+
+    /// The memory of both parts, to be filled anew.
+    pub(super) fn into_parts(self) -> (Vec<u8>, Vec<u32>) {
+        let (mut bytes, mut ends) = (self.bytes.into_bytes(), self.ends);
+        bytes.clear();
+        ends.clear();
+        (bytes, ends)
+    }
+
     /// Appends a string and returns its index. Equal strings are not joined.
     pub fn push(&mut self, text: &str) -> u32 {
         self.bytes.push_str(text);
@@ -151,6 +165,12 @@ impl<T> Lists<T> {
     /// Whether no list was closed.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
+    }
+
+    /// Drops all lists; their memory stays.
+    pub(super) fn clear(&mut self) {
+        self.items.clear();
+        self.ends.clear();
     }
 
     /// Makes room for more lists and items.

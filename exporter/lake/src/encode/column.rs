@@ -140,10 +140,21 @@ fn parts(numbers: &Numbers) -> Vec<Part> {
     parts
 }
 
-/// Whether more than half of the values are distinct.
+/// Values of a long column that are looked at first.
+const LOOKED_AT: usize = 4096;
+
+/// Whether more than half of the values are distinct. The more one looks at, the more of them
+/// repeat, so where they do among a few of a long column, they do in all of it.
 fn rarely_repeat(values: &[i64]) -> bool {
-    let (mut distinct, few) = (IntCoder::default(), values.len() as u32 / 2 + 16);
-    values.iter().any(|value| distinct.code(*value) > few)
+    let step = values.len().div_ceil(LOOKED_AT).max(1);
+    more_than_half_differ(values, step) && more_than_half_differ(values, 1)
+}
+
+/// Whether of every `step`th value more than half are distinct.
+fn more_than_half_differ(values: &[i64], step: usize) -> bool {
+    let few = values.len().div_ceil(step) as u32 / 2 + 16;
+    let mut distinct = IntCoder::default();
+    values.iter().step_by(step).any(|value| distinct.code(*value) > few)
 }
 
 /// A flat column of numbers.

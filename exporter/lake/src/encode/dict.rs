@@ -2,7 +2,7 @@
 
 use parquet::file::statistics::Statistics;
 
-use super::{NULL, stats};
+use super::{NULL, Runs, stats};
 
 /// The entries of a dictionary page.
 #[derive(Debug, Default)]
@@ -66,14 +66,41 @@ impl Dict {
     }
 }
 
-/// Room that is kept from column to column: a code per id, and the memory of the last large page.
+/// Room that is kept from column to column: a code per id, and the memory of the last large page,
+/// runs and numbers.
 #[derive(Debug, Default)]
 pub struct Scratch {
     codes: Vec<u32>,
     page: Vec<u8>,
+    runs: Runs,
+    numbers: Vec<i64>,
 }
 
 impl Scratch {
+    /// Empty runs.
+    pub fn runs(&mut self) -> Runs {
+        let mut runs = std::mem::take(&mut self.runs);
+        runs.clear();
+        runs
+    }
+
+    /// Takes runs back once their column is coded.
+    pub fn give_back_runs(&mut self, runs: Runs) {
+        self.runs = runs;
+    }
+
+    /// An empty list of numbers.
+    pub fn numbers(&mut self) -> Vec<i64> {
+        let mut numbers = std::mem::take(&mut self.numbers);
+        numbers.clear();
+        numbers
+    }
+
+    /// Takes numbers back once their column is coded.
+    pub fn give_back_numbers(&mut self, numbers: Vec<i64>) {
+        self.numbers = numbers;
+    }
+
     /// Takes a page back once it is compressed, to be filled again.
     pub fn give_back(&mut self, page: Vec<u8>) {
         if page.capacity() > self.page.capacity() {

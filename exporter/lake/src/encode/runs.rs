@@ -1,6 +1,8 @@
 //! A column as runs of equal codes. Rows are sorted, so most columns are a few runs, and the work
 //! on them is per run and not per row.
 
+use std::borrow::Cow;
+
 /// The code that stands for null.
 pub const NULL: u32 = u32::MAX;
 
@@ -39,8 +41,21 @@ impl Runs {
         self.0.iter().filter(|run| run.0 == NULL).map(|run| run.1 as usize).sum()
     }
 
+    /// Drops all runs; their memory stays.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Appends codes, a row each.
+    pub fn extend(&mut self, codes: impl Iterator<Item = u32>) {
+        codes.for_each(|code| self.push(code, 1));
+    }
+
     /// Cuts into pieces of at most `rows_max` rows.
-    pub fn cut(&self, rows_max: usize) -> Vec<Self> {
+    pub fn cut(&self, rows_max: usize) -> Vec<Cow<'_, Self>> {
+        if (1..=rows_max).contains(&self.rows()) {
+            return vec![Cow::Borrowed(self)];
+        }
         let (mut pieces, mut piece, mut room) = (Vec::new(), Self::default(), rows_max as u32);
         for &(code, mut rows) in &self.0 {
             while rows > 0 {
@@ -49,13 +64,13 @@ impl Runs {
                 rows -= part;
                 room -= part;
                 if room == 0 {
-                    pieces.push(std::mem::take(&mut piece));
+                    pieces.push(Cow::Owned(std::mem::take(&mut piece)));
                     room = rows_max as u32;
                 }
             }
         }
         if piece.len() > 0 {
-            pieces.push(piece);
+            pieces.push(Cow::Owned(piece));
         }
         pieces
     }
@@ -64,7 +79,7 @@ impl Runs {
 impl FromIterator<u32> for Runs {
     fn from_iter<I: IntoIterator<Item = u32>>(codes: I) -> Self {
         let mut runs = Self::default();
-        codes.into_iter().for_each(|code| runs.push(code, 1));
+        runs.extend(codes.into_iter());
         runs
     }
 }

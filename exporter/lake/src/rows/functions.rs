@@ -100,7 +100,7 @@ impl Functions {
     /// The files of the stacks that hold an ambiguous name, root first. `stacks` are the ids to
     /// look at.
     pub fn stack_files(&self, symbols: &Symbols, stacks: impl Iterator<Item = u32>) -> StackFiles {
-        let mut files = StackFiles { texts: Texts::new(0), of_stack: Vec::new() };
+        let mut files = StackFiles { texts: Texts::new(symbols.seed()), of_stack: Vec::new() };
         if self.ambiguous.is_empty() {
             return files;
         }

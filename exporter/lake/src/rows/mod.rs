@@ -18,6 +18,7 @@ use budget::Budget;
 pub use functions::{Functions, column as function_column};
 pub use profiles::ProfileRows;
 pub use samples::SampleRows;
+pub use sort::Space;
 
 /// A sample of one type, or of two that are twins.
 #[derive(Clone, Copy, Debug)]
@@ -139,6 +140,20 @@ impl Batch {
             keep_bytes_label,
             folded_bytes_max: budget::FOLDED_BYTES_MAX,
         }
+    }
+
+    /// Drops all rows; their memory stays.
+    pub fn clear(&mut self) {
+        self.windows.clear();
+        self.totals.clear();
+        self.series.clear();
+        self.rows.clear();
+        self.functions = functions::Used::default();
+    }
+
+    /// Rows that there is room for.
+    pub fn room(&self) -> usize {
+        self.rows.capacity()
     }
 
     /// Adds a profile whose window started and that was accepted at these times.

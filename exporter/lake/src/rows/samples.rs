@@ -4,7 +4,8 @@
 use std::ops::Range;
 
 use super::{
-    Batch, Functions, Row, Series, Window, cut, functions::StackFiles, profiles, sort::Sorted,
+    Batch, Functions, Row, Series, Space, Window, cut, functions::StackFiles, profiles,
+    sort::Sorted,
 };
 use crate::{
     encode::{ColumnData, Dict, IdCoder, IntCoder, NULL, Numbers, Runs, Scratch},
@@ -22,8 +23,13 @@ pub struct SampleRows<'a> {
 
 impl<'a> SampleRows<'a> {
     /// Sorts the rows of a batch.
-    pub fn new(symbols: &'a mut Symbols, batch: &'a Batch, functions: &Functions) -> Self {
-        let sorted = Sorted::new(symbols, batch);
+    pub fn new(
+        symbols: &'a mut Symbols,
+        batch: &'a Batch,
+        functions: &Functions,
+        space: &mut Space,
+    ) -> Self {
+        let sorted = Sorted::new(symbols, batch, space);
         let files = functions.stack_files(symbols, sorted.rows.iter().map(|row| row.stack));
         Self { symbols, batch, sorted, files }
     }
@@ -31,6 +37,11 @@ impl<'a> SampleRows<'a> {
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.sorted.rows.len()
+    }
+
+    /// Gives the memory of the rows back.
+    pub fn give_back(self, space: &mut Space) {
+        space.give_back(self.sorted.rows);
     }
 
     /// The row groups of the file.
@@ -75,24 +86,28 @@ impl<'a> Group<'a> {
     /// A column of the row group.
     pub fn column(&self, index: usize, scratch: &mut Scratch) -> ColumnData {
         match index {
-            column::TIME => self.series_int(|series| Some(self.window(series).time_us)),
-            column::DURATION_NS => self.series_int(|series| Some(self.window(series).duration_ns)),
-            column::PERIOD => {
-                self.series_int(|series| Some(self.window(series).period).filter(|p| *p != 0))
+            column::TIME => self.series_int(scratch, |series| Some(self.window(series).time_us)),
+            column::DURATION_NS => {
+                self.series_int(scratch, |series| Some(self.window(series).duration_ns))
             }
-            column::VALUE => self.numbers(None, self.rows.iter().map(|row| row.value)),
+            column::PERIOD => {
+                let period = |series| Some(self.window(series).period).filter(|p| *p != 0);
+                self.series_int(scratch, period)
+            }
+            column::VALUE => self.numbers(scratch, None, self.rows.iter().map(|row| row.value)),
             column::COUNT => {
                 let counted = |series: u32| self.series(series).counted;
                 let code = |series| if counted(series) { 1 } else { NULL };
-                let defined = self.by_series(code);
+                let defined = self.by_series(Runs::default(), code);
                 let rows = self.rows.iter().filter(|row| counted(row.series));
-                self.numbers(Some(defined), rows.map(|row| row.count))
+                self.numbers(scratch, Some(defined), rows.map(|row| row.count))
             }
             column::FUNCTION | column::FILE => {
                 let leaf = index == column::FUNCTION;
                 let id = |stack: &Stack| if leaf { stack.function } else { stack.file };
+                let runs = scratch.runs();
                 let mut coder = IdCoder::new(scratch, self.all.symbols.strings.len());
-                let runs = self.by_stack(|stack| match id(stack) {
+                let runs = self.by_stack(runs, |stack| match id(stack) {
                     0 if !leaf => NULL,
                     id => coder.code(id, || self.all.symbols.strings.get(id)),
                 });
@@ -100,23 +115,25 @@ impl<'a> Group<'a> {
             }
             column::STACK => {
                 let texts = &self.all.symbols.folded;
+                let runs = scratch.runs();
                 let mut coder = IdCoder::new(scratch, texts.len());
                 let code = |stack: &Stack| coder.code(stack.folded, || texts.get(stack.folded));
-                let runs = self.by_stack(code);
+                let runs = self.by_stack(runs, code);
                 ColumnData::Coded(coder.finish(), runs)
             }
             column::STACK_LINES => {
                 let texts = &self.all.symbols.lines;
+                let runs = scratch.runs();
                 let mut coder = IdCoder::new(scratch, texts.len());
-                let runs =
-                    self.by_stack(|stack| coder.code(stack.lines, || texts.get(stack.lines)));
+                let code = |stack: &Stack| coder.code(stack.lines, || texts.get(stack.lines));
+                let runs = self.by_stack(runs, code);
                 ColumnData::Coded(coder.finish(), runs)
             }
             column::STACK_FILES => self.stack_files(scratch),
             column::STACK_ID => {
                 let symbols = self.all.symbols;
+                let mut runs = scratch.runs();
                 let mut coder = IdCoder::new(scratch, symbols.stacks_len());
-                let mut runs = Runs::default();
                 for (stack, rows) in self.stacks.iter() {
                     runs.push(coder.int(stack, symbols.stack_at(stack).id), rows);
                 }
@@ -126,19 +143,20 @@ impl<'a> Group<'a> {
                 ColumnData::Map(profiles::sets(self.all.symbols, &self.labels, scratch))
             }
             column::RESOURCE => {
-                let runs = self.by_series(|series| self.window(series).resource);
+                let resource = |series| self.window(series).resource;
+                let runs = self.by_series(Runs::default(), resource);
                 ColumnData::Map(profiles::sets(self.all.symbols, &runs, scratch))
             }
             column::TRACE_ID => self.link(scratch, |link| link.0),
             column::SPAN_ID => self.link(scratch, |link| link.1),
-            column::PROFILE_ID => self.profile_id(),
+            column::PROFILE_ID => self.profile_id(scratch),
             _ => self.series_text(index, scratch),
         }
     }
 
     /// Codes of a column that follows from the series. Most are constant within a group of series,
     /// and then need no look at the rows at all.
-    fn by_series(&self, mut code: impl FnMut(u32) -> u32) -> Runs {
+    fn by_series(&self, mut runs: Runs, mut code: impl FnMut(u32) -> u32) -> Runs {
         let sorted = &self.all.sorted;
         let mut of_series = vec![NULL; sorted.series.len()];
         let mut of_group = vec![None; sorted.services.len()];
@@ -149,7 +167,6 @@ impl<'a> Group<'a> {
             of_series[series as usize] = code;
             constant &= *of_group[group].get_or_insert(code) == code;
         }
-        let mut runs = Runs::default();
         if constant {
             let code = |group: u32| of_group[group as usize].unwrap_or(NULL);
             self.groups.iter().for_each(|(group, rows)| runs.push(code(group), rows));
@@ -160,17 +177,17 @@ impl<'a> Group<'a> {
         runs
     }
 
-    fn by_stack(&self, mut code: impl FnMut(&Stack) -> u32) -> Runs {
-        let mut runs = Runs::default();
+    fn by_stack(&self, mut runs: Runs, mut code: impl FnMut(&Stack) -> u32) -> Runs {
         for (stack, rows) in self.stacks.iter() {
             runs.push(code(self.all.symbols.stack_at(stack)), rows);
         }
         runs
     }
 
-    fn series_int(&self, value: impl Fn(u32) -> Option<i64>) -> ColumnData {
+    fn series_int(&self, scratch: &mut Scratch, value: impl Fn(u32) -> Option<i64>) -> ColumnData {
         let mut coder = IntCoder::default();
-        let runs = self.by_series(|series| value(series).map_or(NULL, |value| coder.code(value)));
+        let code = |series| value(series).map_or(NULL, |value| coder.code(value));
+        let runs = self.by_series(scratch.runs(), code);
         ColumnData::Coded(coder.finish(), runs)
     }
 
@@ -191,18 +208,19 @@ impl<'a> Group<'a> {
             }
         };
         let (nullable, symbols) = (SAMPLES.columns[index].nullable, self.all.symbols);
+        let runs = scratch.runs();
         let mut coder = IdCoder::new(scratch, symbols.strings.len());
-        let runs = self.by_series(|series| match id(series) {
+        let runs = self.by_series(runs, |series| match id(series) {
             0 if nullable => NULL,
             id => coder.code(id, || symbols.strings.get(id)),
         });
         ColumnData::Coded(coder.finish(), runs)
     }
 
-    fn profile_id(&self) -> ColumnData {
+    fn profile_id(&self, scratch: &mut Scratch) -> ColumnData {
         let mut dict = Dict::default();
         let mut codes = vec![NULL; self.all.batch.windows.len()];
-        let runs = self.by_series(|series| {
+        let runs = self.by_series(scratch.runs(), |series| {
             let code = &mut codes[self.series(series).window as usize];
             if *code == NULL {
                 *code = dict.push_text(&format!("{:032x}", self.window(series).id));
@@ -214,8 +232,8 @@ impl<'a> Group<'a> {
 
     fn stack_files(&self, scratch: &mut Scratch) -> ColumnData {
         let files = &self.all.files;
+        let mut runs = scratch.runs();
         let mut coder = IdCoder::new(scratch, files.len());
-        let mut runs = Runs::default();
         for (stack, rows) in self.stacks.iter() {
             let code = files.get(stack).map_or(NULL, |(id, text)| coder.code(id, || text));
             runs.push(code, rows);
@@ -225,8 +243,8 @@ impl<'a> Group<'a> {
 
     fn link(&self, scratch: &mut Scratch, of: impl Fn((u32, u32)) -> u32) -> ColumnData {
         let symbols = self.all.symbols;
+        let mut runs = scratch.runs();
         let mut coder = IdCoder::new(scratch, symbols.strings.len());
-        let mut runs = Runs::default();
         for (set, rows) in self.labels.iter() {
             let code = match of(symbols.link(set)) {
                 0 => NULL,
@@ -237,8 +255,15 @@ impl<'a> Group<'a> {
         ColumnData::Coded(coder.finish(), runs)
     }
 
-    fn numbers(&self, defined: Option<Runs>, values: impl Iterator<Item = i64>) -> ColumnData {
+    fn numbers(
+        &self,
+        scratch: &mut Scratch,
+        defined: Option<Runs>,
+        of_rows: impl Iterator<Item = i64>,
+    ) -> ColumnData {
         let groups = self.groups.iter().map(|group| group.1).collect();
-        ColumnData::Numbers(Numbers { values: values.collect(), defined, groups })
+        let mut values = scratch.numbers();
+        values.extend(of_rows);
+        ColumnData::Numbers(Numbers { values, defined, groups })
     }
 }

@@ -15,32 +15,62 @@ pub struct Sorted {
     pub services: Vec<u32>,
 }
 
-/// Stable counting sort of `rows` by a key below `keys`.
-fn pass(rows: &[u32], keys: usize, key: impl Fn(u32) -> u32) -> Vec<u32> {
-    let mut starts = vec![0u32; keys + 1];
-    for row in rows {
+/// Room to sort in, kept from batch to batch.
+#[derive(Default)]
+pub struct Space {
+    rows: Vec<Row>,
+    order: Vec<u32>,
+    other: Vec<u32>,
+    starts: Vec<u32>,
+}
+
+/// Rows whose room is kept; a larger one is given back to the system.
+const KEPT_ROWS_MAX: usize = 1 << 17;
+
+impl Space {
+    /// Takes the memory of sorted rows back.
+    pub fn give_back(&mut self, mut rows: Vec<Row>) {
+        if rows.capacity() > KEPT_ROWS_MAX {
+            *self = Self::default();
+            return;
+        }
+        rows.clear();
+        self.rows = rows;
+    }
+}
+
+/// Stable counting sort of `rows` by a key below `keys`, with room for as many in `sorted`.
+fn pass(
+    rows: &mut [u32],
+    sorted: &mut [u32],
+    starts: &mut Vec<u32>,
+    keys: usize,
+    key: impl Fn(u32) -> u32,
+) {
+    starts.clear();
+    starts.resize(keys + 1, 0);
+    for row in &*rows {
         starts[key(*row) as usize + 1] += 1;
     }
     for i in 1..=keys {
         starts[i] += starts[i - 1];
     }
-    let mut sorted = vec![0; rows.len()];
-    for row in rows {
+    for row in &*rows {
         let place = &mut starts[key(*row) as usize];
         sorted[*place as usize] = *row;
         *place += 1;
     }
-    sorted
+    rows.copy_from_slice(&sorted[..rows.len()]);
 }
 
 impl Sorted {
     /// Sorts the rows of a batch; the batch keeps its windows and series.
-    pub fn new(symbols: &mut Symbols, batch: &Batch) -> Self {
+    pub fn new(symbols: &mut Symbols, batch: &Batch, space: &mut Space) -> Self {
         symbols.rank_stacks();
         let symbols = &*symbols;
         let (series, group, services) = sort_series(symbols, batch);
         let mut sorted = Self { rows: Vec::new(), series, group, services };
-        sorted.rows = sorted.gather(symbols, batch);
+        sorted.rows = sorted.gather(symbols, batch, space);
         sorted.sort_labels(symbols);
         sorted.rows.dedup_by(|next, kept| {
             let of = |row: &Row| (row.series, row.stack, row.labels);
@@ -55,30 +85,35 @@ impl Sorted {
     }
 
     /// Rows by (group, stack, time).
-    fn gather(&self, symbols: &Symbols, batch: &Batch) -> Vec<Row> {
+    fn gather(&self, symbols: &Symbols, batch: &Batch, space: &mut Space) -> Vec<Row> {
         let rows = &batch.rows;
         let series = |row: u32| rows[row as usize].series as usize;
-        let time =
-            |row: &Row| batch.windows[batch.series[row.series as usize].window as usize].time_us;
-        let mut order: Vec<u32> = (0..rows.len() as u32).collect();
-        // Batches mostly come in order of time.
-        if !rows.is_sorted_by_key(time) {
+        let group = |row: u32| self.group[series(row)];
+        let stack = |row: u32| symbols.stack_rank(rows[row as usize].stack);
+        let Space { order, other, starts, .. } = space;
+        order.clear();
+        order.extend(0..rows.len() as u32);
+        other.resize(rows.len().max(other.len()), 0);
+        // Batches mostly come in order of time, and their rows in that of their windows.
+        if !batch.windows.is_sorted_by_key(|window| window.time_us) {
             let mut rank = vec![0; self.series.len()];
             self.series.iter().enumerate().for_each(|(i, s)| rank[*s as usize] = i as u32);
-            order = pass(&order, rank.len(), |row| rank[series(row)]);
+            pass(order, other, starts, rank.len(), |row| rank[series(row)]);
         }
-        let mut order = pass(&order, self.services.len(), |row| self.group[series(row)]);
-        for part in order.chunk_by_mut(|a, b| self.group[series(*a)] == self.group[series(*b)]) {
-            let stack = |row: u32| symbols.stack_rank(rows[row as usize].stack);
-            // Counting costs a counter per known stack; few rows among many are better compared.
-            if part.len() * 8 < symbols.stacks_len() {
+        // Counting costs a counter per group and known stack; few rows are better compared.
+        let (groups, stacks) = (self.services.len(), symbols.stacks_len());
+        if groups * stacks <= rows.len() * 8 {
+            let key = |row| group(row) * stacks as u32 + stack(row);
+            pass(order, other, starts, groups * stacks, key);
+        } else {
+            pass(order, other, starts, groups, group);
+            for part in order.chunk_by_mut(|a, b| group(*a) == group(*b)) {
                 part.sort_by_key(|row| stack(*row));
-            } else {
-                let sorted = pass(part, symbols.stacks_len(), stack);
-                part.copy_from_slice(&sorted);
             }
         }
-        order.iter().map(|row| rows[*row as usize]).collect()
+        let mut sorted = std::mem::take(&mut space.rows);
+        sorted.extend(space.order.iter().map(|row| rows[*row as usize]));
+        sorted
     }
 
     /// Puts labels between stack and time. A stack rarely has two sets, so only then is there work.

@@ -1,22 +1,24 @@
 //! Interned strings and lists: each distinct one lies once in a common buffer and has a dense id.
+//! They are known by their hashes alone: to compare what is stored would cost a few misses of the
+//! cache for each that is met again, which is nearly every one.
 
 use bytemuck::cast_slice;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-use super::table::Table;
+use super::table::WideTable;
 
 /// Interned strings.
 pub struct Texts {
     bytes: String,
     ends: Vec<usize>,
-    table: Table,
+    table: WideTable,
     seed: u64,
 }
 
 impl Texts {
     /// An empty table. The seed keeps strings from the network from aiming at one slot.
     pub fn new(seed: u64) -> Self {
-        Self { bytes: String::new(), ends: Vec::new(), table: Table::default(), seed }
+        Self { bytes: String::new(), ends: Vec::new(), table: WideTable::default(), seed }
     }
 
     #[inline]
@@ -35,18 +37,38 @@ impl Texts {
     /// The id of a string, a new one if it is new.
     #[inline]
     pub fn intern(&mut self, text: &str) -> u32 {
-        let (bytes, ends) = (self.bytes.as_bytes(), &self.ends);
-        let same = |id| bytes[Self::range(ends, id)] == *text.as_bytes();
-        match self.table.find(xxh3_64_with_seed(text.as_bytes(), self.seed), same) {
-            Ok(id) => id,
-            Err(missing) => {
-                let id = self.ends.len() as u32;
-                self.bytes.push_str(text);
-                self.ends.push(self.bytes.len());
-                self.table.insert(missing, id);
-                id
-            }
+        self.intern_hashed(self.hash(text), text)
+    }
+
+    /// The hash of a string.
+    #[inline]
+    pub fn hash(&self, text: &str) -> u128 {
+        xxh3_128_with_seed(text.as_bytes(), self.seed)
+    }
+
+    /// The same as `intern` for a string whose hash is known.
+    #[inline]
+    pub fn intern_hashed(&mut self, hash: u128, text: &str) -> u32 {
+        match self.table.find(hash) {
+            Some(id) => id,
+            None => self.add(hash, text),
         }
+    }
+
+    /// Reads where these hashes would be, so that `intern_hashed` finds them in the cache.
+    #[inline]
+    pub fn touch(&self, hashes: &[u128]) {
+        let seen = hashes.iter().fold(0, |seen, hash| seen ^ self.table.touch(*hash));
+        std::hint::black_box(seen);
+    }
+
+    #[cold]
+    fn add(&mut self, hash: u128, text: &str) -> u32 {
+        let id = self.ends.len() as u32;
+        self.bytes.push_str(text);
+        self.ends.push(self.bytes.len());
+        self.table.insert(hash, id);
+        id
     }
 
     /// Number of strings.
@@ -69,14 +91,14 @@ impl Texts {
 pub struct Words {
     words: Vec<u64>,
     ends: Vec<u32>,
-    table: Table,
+    table: WideTable,
     seed: u64,
 }
 
 impl Words {
     /// An empty table.
     pub fn new(seed: u64) -> Self {
-        Self { words: Vec::new(), ends: Vec::new(), table: Table::default(), seed }
+        Self { words: Vec::new(), ends: Vec::new(), table: WideTable::default(), seed }
     }
 
     #[inline]
@@ -95,20 +117,20 @@ impl Words {
     /// The id of a list, a new one if it is new.
     #[inline]
     pub fn intern(&mut self, list: &[u64]) -> u32 {
-        let hash = match list {
-            [word] => mix(*word, self.seed),
-            _ => xxh3_64_with_seed(cast_slice(list), self.seed),
-        };
-        match self.table.find(hash, |id| self.get(id) == list) {
-            Ok(id) => id,
-            Err(missing) => {
-                let id = self.ends.len() as u32;
-                self.words.extend_from_slice(list);
-                self.ends.push(self.words.len() as u32);
-                self.table.insert(missing, id);
-                id
-            }
+        let hash = xxh3_128_with_seed(cast_slice(list), self.seed);
+        match self.table.find(hash) {
+            Some(id) => id,
+            None => self.add(hash, list),
         }
+    }
+
+    #[cold]
+    fn add(&mut self, hash: u128, list: &[u64]) -> u32 {
+        let id = self.ends.len() as u32;
+        self.words.extend_from_slice(list);
+        self.ends.push(self.words.len() as u32);
+        self.table.insert(hash, id);
+        id
     }
 
     /// Number of lists.

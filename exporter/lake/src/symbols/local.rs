@@ -1,6 +1,6 @@
 //! From the indexes of one profile to the ids of all.
 
-use pipeline::profile::{LabelValue, Profile};
+use pipeline::profile::{Label, LabelValue, Profile};
 
 use super::{Symbols, pair};
 
@@ -13,6 +13,9 @@ const BYTES: &str = "bytes";
 /// Longest text of several values of one key; without a limit a few long ones could be joined in
 /// many ways.
 const JOINED_BYTES_MAX: usize = 1 << 10;
+
+/// Strings that are looked up together.
+const BLOCK: usize = 32;
 
 /// No id: a location without address and lines, or a set that was not asked for yet.
 const NONE: u32 = u32::MAX;
@@ -34,9 +37,17 @@ impl Local {
     pub fn load(&mut self, symbols: &mut Symbols, profile: &Profile) {
         self.strings.clear();
         self.longest = 0;
-        for text in profile.strings().iter() {
-            self.longest = self.longest.max(text.len());
-            self.strings.push(symbols.strings.intern(text));
+        let (mut hashes, len) = ([0; BLOCK], profile.strings().len());
+        for start in (0..len).step_by(BLOCK) {
+            let texts = || (start..len.min(start + BLOCK)).map(|i| profile.text(i as u32));
+            for (hash, text) in hashes.iter_mut().zip(texts()) {
+                *hash = symbols.strings.hash(text);
+                self.longest = self.longest.max(text.len());
+            }
+            symbols.strings.touch(&hashes);
+            for (hash, text) in hashes.iter().zip(texts()) {
+                self.strings.push(symbols.strings.intern_hashed(*hash, text));
+            }
         }
         self.functions.clear();
         for function in profile.functions() {
@@ -105,7 +116,11 @@ impl Local {
     /// `,` in their order.
     pub fn set(&mut self, symbols: &mut Symbols, profile: &Profile, set: u32, bytes: bool) -> u32 {
         if self.sets[set as usize] == NONE {
-            self.sets[set as usize] = self.new_set(symbols, profile, set, bytes);
+            self.sets[set as usize] = match profile.label_sets().get(set) {
+                // Every sample of a heap profile has a set of its own with this label alone.
+                [label] if !bytes && is_bytes(profile, label) => 0,
+                _ => self.new_set(symbols, profile, set, bytes),
+            };
         }
         self.sets[set as usize]
     }
@@ -116,7 +131,7 @@ impl Local {
             let key = profile.text(label.key);
             let value = match label.value {
                 LabelValue::Text(text) => profile.text(text).to_string(),
-                LabelValue::Number(..) if key == BYTES && !bytes => continue,
+                _ if !bytes && is_bytes(profile, label) => continue,
                 LabelValue::Number(number, _) => number.to_string(),
             };
             labels.push((key, value));
@@ -145,4 +160,9 @@ impl Local {
         self.words.insert(0, pair(trace, span));
         symbols.set(&self.words)
     }
+}
+
+/// Whether it is Go's label of the size of a heap sample.
+fn is_bytes(profile: &Profile, label: &Label) -> bool {
+    matches!(label.value, LabelValue::Number(..)) && profile.text(label.key) == BYTES
 }

@@ -45,6 +45,9 @@ pub struct Symbols {
     /// Hash of each function's name and file, the same in every process.
     stable: Vec<u64>,
     function_table: Table,
+    /// From functions as profiles give them to their ids: what comes again needs no look at its
+    /// texts.
+    given: WideTable,
     /// Frames of each location, innermost first: function in the upper half, line in the lower.
     locations: Words,
     /// Label sets: first the ids of trace and span, then key and value in order of the texts; two
@@ -88,6 +91,7 @@ impl Default for Symbols {
             functions: Vec::new(),
             stable: Vec::new(),
             function_table: Table::default(),
+            given: WideTable::default(),
             locations: Words::new(seed),
             sets: Words::new(seed),
             memo: WideTable::default(),
@@ -108,11 +112,17 @@ impl Default for Symbols {
 }
 
 impl Symbols {
+    /// The secret of all hashes.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// Bytes of memory, nearly.
     pub fn bytes(&self) -> usize {
         self.strings.bytes()
             + self.functions.len() * 24
             + self.function_table.bytes()
+            + self.given.bytes()
             + self.locations.bytes()
             + self.sets.bytes()
             + self.memo.bytes()
@@ -124,7 +134,23 @@ impl Symbols {
     }
 
     /// The id of a function by its texts; the name loses its `;`, which separates frames.
+    #[inline]
     fn function(&mut self, name: u32, system_name: u32, file: u32, start_line: u32) -> u32 {
+        let words = [pair(name, file), pair(start_line, system_name)];
+        let hash = xxh3_128_with_seed(cast_slice(&words), self.seed);
+        match self.given.find(hash) {
+            Some(id) => id,
+            None => {
+                let id = self.new_function(Function { name, system_name, file, start_line });
+                self.given.insert(hash, id);
+                id
+            }
+        }
+    }
+
+    #[cold]
+    fn new_function(&mut self, given: Function) -> u32 {
+        let Function { name, system_name, file, start_line } = given;
         let given = if name == 0 { system_name } else { name };
         let text = self.strings.get(given);
         let shown = if text.is_empty() {

@@ -22,7 +22,8 @@ pub struct Decoder {
     mappings: Ids,
     functions: Ids,
     locations: Ids,
-    frames: Vec<u32>,
+    /// A profile that is no longer needed, for its memory.
+    spare: Option<Profile>,
 }
 
 /// Reads one profile; see [`Decoder::decode`].
@@ -52,6 +53,11 @@ impl Decoder {
         profile
     }
 
+    /// Takes a profile back that is no longer needed: the next one is built in its memory.
+    pub fn recycle(&mut self, profile: Profile) {
+        self.spare = Some(profile).filter(|profile| profile.bytes() <= KEPT_BYTES_MAX);
+    }
+
     fn parse(&mut self, bytes: &[u8], length: usize, limits: &Limits) -> Result<Profile, Refused> {
         let mut parts = std::mem::take(&mut self.parts);
         let scanned = parts.scan(bytes, length, limits);
@@ -63,8 +69,12 @@ impl Decoder {
     }
 
     fn build(&mut self, bytes: &[u8], parts: &Parts, limits: &Limits) -> Result<Profile, Refused> {
-        let mut builder = Builder::new(limits);
-        builder.strings(tables::strings(bytes, &parts.strings, limits)?)?;
+        let mut builder = match self.spare.take() {
+            Some(profile) => Builder::reuse(profile, limits),
+            None => Builder::new(limits),
+        };
+        let memory = builder.string_memory();
+        builder.strings(tables::strings(bytes, &parts.strings, limits, memory)?)?;
         builder.reserve(parts.locations.len(), parts.samples.len());
         let Self { mappings, functions, locations, .. } = self;
         mappings.reset(parts.mappings.len());
@@ -90,20 +100,18 @@ impl Decoder {
     }
 
     fn sample(
-        &mut self,
+        &self,
         mut message: Cursor<'_>,
         builder: &mut Builder,
         types: usize,
     ) -> Result<(), Refused> {
-        self.frames.clear();
         let values_before = builder.values_len();
         while let Some((field, value)) = message.field()? {
             match (field, value) {
                 (1, Value::Bytes(mut packed)) => {
-                    let (frames, locations) = (&mut self.frames, &self.locations);
-                    packed.packed(|id| frames.push(locations.get(id)))?;
+                    packed.packed(|id| builder.frame(self.locations.get(id)))?;
                 }
-                (1, id) => self.frames.push(self.locations.get(id.int(&message)?)),
+                (1, id) => builder.frame(self.locations.get(id.int(&message)?)),
                 (2, Value::Bytes(mut packed)) => {
                     // No more than are right: a body of values must not become a profile of them.
                     while !packed.is_done() && builder.values_len() - values_before <= types {
@@ -121,7 +129,7 @@ impl Decoder {
             let detail = format!("a sample of {values} values, where there are {types} types");
             return Err(Refused::new(Reason::Malformed, detail));
         }
-        builder.sample(&self.frames)
+        builder.close_sample()
     }
 }
 

@@ -9,8 +9,13 @@ use crate::{
 };
 
 /// All strings at once: they are copied behind each other and checked for UTF-8 as one text. What
-/// is not UTF-8 is replaced, and of what is too long the tail stays.
-pub fn strings(bytes: &[u8], spans: &[Span], limits: &Limits) -> Result<Strings, Refused> {
+/// is not UTF-8 is replaced, and of what is too long the tail stays. They fill the memory given.
+pub fn strings(
+    bytes: &[u8],
+    spans: &[Span],
+    limits: &Limits,
+    (mut text, mut ends): (Vec<u8>, Vec<u32>),
+) -> Result<Strings, Refused> {
     match spans.first() {
         None => return Err(Refused::new(Reason::BadReference, "no string table")),
         Some((start, end)) if start != end => {
@@ -20,7 +25,8 @@ pub fn strings(bytes: &[u8], spans: &[Span], limits: &Limits) -> Result<Strings,
         Some(_) => {}
     }
     let length: usize = spans.iter().map(|(start, end)| (end - start) as usize).sum();
-    let (mut text, mut ends) = (Vec::with_capacity(length), Vec::with_capacity(spans.len()));
+    text.reserve(length);
+    ends.reserve(spans.len());
     let mut short = true;
     for &(start, end) in spans {
         short &= (end - start) as usize <= limits.string_bytes_max;
@@ -97,6 +103,21 @@ pub fn function(
     ids: &mut Ids,
 ) -> Result<(), Refused> {
     let (mut id, mut function) = (0, Function::default());
+    if let Some(value) = message.int_if(1 << 3)? {
+        id = value;
+    }
+    if let Some(index) = message.int_if(2 << 3)? {
+        function.name = string(index, builder)?;
+    }
+    if let Some(index) = message.int_if(3 << 3)? {
+        function.system_name = string(index, builder)?;
+    }
+    if let Some(index) = message.int_if(4 << 3)? {
+        function.file = string(index, builder)?;
+    }
+    if let Some(line) = message.int_if(5 << 3)? {
+        function.start_line = line as i64;
+    }
     while let Some((field, value)) = message.field()? {
         match field {
             1 => id = value.int(&message)?,
@@ -119,17 +140,22 @@ pub fn location(
 ) -> Result<(), Refused> {
     let mut id = 0;
     let mut location = Location { mapping: NO_MAPPING, address: 0, folded: false };
+    if let Some(value) = message.int_if(1 << 3)? {
+        id = value;
+    }
+    if let Some(mapping) = message.int_if(2 << 3)? {
+        location.mapping = mapped(mapping, mappings)?;
+    }
+    if let Some(address) = message.int_if(3 << 3)? {
+        location.address = address;
+    }
+    while let Some(inner) = message.message_if(4 << 3 | 2)? {
+        builder.line(line(inner, functions)?)?;
+    }
     while let Some((field, value)) = message.field()? {
         match field {
             1 => id = value.int(&message)?,
-            2 => {
-                let mapping = value.int(&message)?;
-                location.mapping = mappings.get(mapping);
-                if mapping != 0 && location.mapping == NO_MAPPING {
-                    let detail = format!("mapping id {mapping} is not there");
-                    return Err(Refused::new(Reason::BadReference, detail));
-                }
-            }
+            2 => location.mapping = mapped(value.int(&message)?, mappings)?,
             3 => location.address = value.int(&message)?,
             4 => builder.line(line(value.message(&message)?, functions)?)?,
             5 => location.folded = value.int(&message)? != 0,
@@ -140,8 +166,23 @@ pub fn location(
     locations.set(id, index, "location")
 }
 
+fn mapped(mapping: u64, mappings: &Ids) -> Result<u32, Refused> {
+    let index = mappings.get(mapping);
+    if mapping != 0 && index == NO_MAPPING {
+        let detail = format!("mapping id {mapping} is not there");
+        return Err(Refused::new(Reason::BadReference, detail));
+    }
+    Ok(index)
+}
+
 fn line(mut message: Cursor<'_>, functions: &Ids) -> Result<Line, Refused> {
     let (mut function, mut line) = (0, Line::default());
+    if let Some(id) = message.int_if(1 << 3)? {
+        function = id;
+    }
+    if let Some(number) = message.int_if(2 << 3)? {
+        line.line = number as i64;
+    }
     while let Some((field, value)) = message.field()? {
         match field {
             1 => function = value.int(&message)?,
