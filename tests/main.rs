@@ -5,6 +5,7 @@
 
 mod commands;
 mod numbers;
+mod otlp;
 mod pages;
 mod process;
 mod readers;

@@ -7,17 +7,23 @@ use pipeline::{component::Exporter, settings::Settings};
 use serde::{Deserialize, Deserializer, de};
 
 pub mod debug;
+pub mod otlp;
 pub mod parquet;
 pub mod ui;
 
 /// The types of exporters, as config files name them.
-pub const KINDS: &[&str] = &["debug", "parquet", "ui"];
+pub const KINDS: &[&str] =
+    &["debug", "otlp", "otlp_grpc", "otlp_http", "otlphttp", "parquet", "ui"];
 
 /// The config of one exporter.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Config {
     /// Writes what passes by to the log.
     Debug(debug::Config),
+    /// Sends OTLP over gRPC.
+    OtlpGrpc(otlp::Config),
+    /// Sends OTLP over HTTP.
+    OtlpHttp(otlp::Config),
     /// Writes a lake.
     Parquet(parquet::Config),
     /// Shows a lake.
@@ -29,6 +35,8 @@ impl Config {
     pub fn parse<'de, D: Deserializer<'de>>(kind: &str, de: D) -> Result<Self, D::Error> {
         match kind {
             "debug" => Deserialize::deserialize(de).map(Self::Debug),
+            "otlp" | "otlp_grpc" => Deserialize::deserialize(de).map(Self::OtlpGrpc),
+            "otlphttp" | "otlp_http" => Deserialize::deserialize(de).map(Self::OtlpHttp),
             "parquet" => Deserialize::deserialize(de).map(Self::Parquet),
             "ui" => Deserialize::deserialize(de).map(Self::Ui),
             _ => Err(de::Error::unknown_variant(kind, KINDS)),
@@ -39,6 +47,8 @@ impl Config {
     pub fn check(&self) -> Vec<(String, String)> {
         match self {
             Self::Debug(config) => config.settings().check(),
+            Self::OtlpGrpc(config) => config.check(true),
+            Self::OtlpHttp(config) => config.check(false),
             Self::Parquet(config) => config.check(),
             Self::Ui(config) => config.check(),
         }
@@ -48,6 +58,7 @@ impl Config {
     pub fn settings(&self) -> Option<Settings> {
         match self {
             Self::Debug(config) => Some(config.settings()),
+            Self::OtlpGrpc(config) | Self::OtlpHttp(config) => Some(config.settings()),
             Self::Parquet(config) => Some(config.settings()),
             Self::Ui(_) => None,
         }
@@ -55,10 +66,11 @@ impl Config {
 }
 
 /// The keys of a exporter of type `kind`, with what their docs say and their defaults; `None` where
-/// there is no such type.
+/// there is no such type, or it is another name of one.
 pub fn schema(kind: &str) -> Option<schemars::Schema> {
     Some(match kind {
         "debug" => schemars::schema_for!(debug::Config),
+        "otlp_grpc" | "otlp_http" => schemars::schema_for!(otlp::Config),
         "parquet" => schemars::schema_for!(parquet::Config),
         "ui" => schemars::schema_for!(ui::Config),
         _ => return None,
@@ -68,10 +80,12 @@ pub fn schema(kind: &str) -> Option<schemars::Schema> {
 /// Makes the exporter `id` out of its config; `ui` takes no profiles and is not made here.
 ///
 /// # Errors
-/// Where a lake cannot be opened.
+/// Where a lake cannot be opened, a certificate not read or HTTP not set up.
 pub fn build(id: &str, config: &Config, writer: &WriterId) -> anyhow::Result<Box<dyn Exporter>> {
     Ok(match config {
         Config::Debug(config) => Box::new(debug::Debug::new(config)),
+        Config::OtlpGrpc(config) => Box::new(otlp::Otlp::new(config, true)?),
+        Config::OtlpHttp(config) => Box::new(otlp::Otlp::new(config, false)?),
         Config::Parquet(config) => {
             let root = config.path.clone().unwrap_or_else(|| PathBuf::from("lake"));
             Box::new(parquet::Parquet::open(root, config, writer.clone())?)

@@ -8,9 +8,8 @@ use std::{
 };
 
 use pipeline::{
-    codec::pprof::Decoder,
+    codec::{otlp, pprof},
     limits::Limits,
-    profile::Profile,
     reason::{Reason, Refused},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -41,7 +40,16 @@ struct Queue {
 /// A thread, which ends when this is dropped.
 struct Hand(mpsc::Sender<Job>);
 
-type Job = Box<dyn FnOnce(&mut Decoder) + Send>;
+type Job = Box<dyn FnOnce(&mut Decoders) + Send>;
+
+/// What a thread decodes with, one for each format.
+#[derive(Default)]
+pub struct Decoders {
+    /// Profiles of Go programs.
+    pub pprof: pprof::Decoder,
+    /// Requests of OTLP.
+    pub otlp: otlp::Decoder,
+}
 
 /// The right to decode, within these limits.
 pub struct Place {
@@ -93,8 +101,8 @@ impl Hand {
     fn new() -> Option<Self> {
         let (jobs, todo) = mpsc::channel::<Job>();
         let work = move || {
-            let mut decoder = Decoder::default();
-            todo.into_iter().for_each(|job| job(&mut decoder));
+            let mut decoders = Decoders::default();
+            todo.into_iter().for_each(|job| job(&mut decoders));
         };
         let started = thread::Builder::new().name("decode".into()).spawn(work);
         started.is_ok().then_some(Self(jobs))
@@ -102,23 +110,22 @@ impl Hand {
 }
 
 impl Place {
-    /// Decodes a body and does something with the profile. The place comes back with the result;
-    /// it is taken until then, also where nobody waits any more.
+    /// Decodes a body. The place comes back with the result; it is taken until then, also where
+    /// nobody waits any more.
     pub async fn decode<T: Send + 'static>(
         mut self,
         body: Arc<impl AsRef<[u8]> + Send + Sync + 'static>,
-        then: impl FnOnce(Profile, &Limits) -> Result<T, Refused> + Send + 'static,
+        read: impl FnOnce(&mut Decoders, &[u8], &Limits) -> Result<T, Refused> + Send + 'static,
     ) -> Result<(Self, Result<T, Refused>), Refused> {
         let gave_up = || Refused::new(Reason::Malformed, "the decoder gave up on it");
         let hand = self.hand.take().ok_or_else(gave_up)?;
         let (done, result) = oneshot::channel();
         let jobs = hand.0.clone();
-        let job: Job = Box::new(move |decoder: &mut Decoder| {
-            let decoded = decoder.decode((*body).as_ref(), &self.limits);
-            if decoded.is_err() {
-                *decoder = Decoder::default(); // Its buffers may be of an unusual size.
+        let job: Job = Box::new(move |decoders: &mut Decoders| {
+            let result = read(decoders, (*body).as_ref(), &self.limits);
+            if result.is_err() {
+                *decoders = Decoders::default(); // Their buffers may be of an unusual size.
             }
-            let result = decoded.and_then(|profile| then(profile, &self.limits));
             self.hand = Some(hand);
             let _nobody_waits = done.send((self, result));
         });
@@ -164,10 +171,13 @@ mod tests {
         let (places, limits) = (Places::default(), Limits::default());
         for _ in 0..3 {
             let place = places.place(&limits, false).await;
-            let broken = place.decode(Arc::clone(&body), |_, _| -> Result<(), _> { panic!("!") });
+            let broken =
+                place.decode(Arc::clone(&body), |_, _, _| -> Result<(), _> { panic!("!") });
             assert_eq!(broken.await.err().unwrap().reason, Reason::Malformed);
             let place = places.place(&limits, false).await;
-            let decoded = place.decode(Arc::clone(&body), |profile, _| Ok(profile.len()));
+            let decoded = place.decode(Arc::clone(&body), |decoders, body, limits| {
+                decoders.pprof.decode(body, limits).map(|profile| profile.len())
+            });
             assert_eq!(decoded.await.unwrap().1, Ok(0));
         }
         assert_eq!(places.large.idle().len(), 1, "one thread stays");

@@ -3,6 +3,7 @@
 
 pub mod budget;
 pub mod decode;
+pub mod otlp;
 pub mod pprof;
 
 use budget::Budget;
@@ -10,11 +11,13 @@ use pipeline::{component::Receiver, limits::Limits, target::TargetBoard};
 use serde::{Deserialize, Deserializer, de::Error};
 
 /// The types of receivers, as configs name them.
-pub const KINDS: &[&str] = &["pprof"];
+pub const KINDS: &[&str] = &["otlp", "pprof"];
 
 /// The config of one receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Config {
+    /// Takes what OTLP senders push.
+    Otlp(otlp::Config),
     /// Scrapes `/debug/pprof` of Go processes.
     Pprof(pprof::Config),
 }
@@ -28,6 +31,8 @@ pub struct Context {
     pub scrapes: pprof::ScrapeMetrics,
     /// Memory for what comes in.
     pub budget: Budget,
+    /// Ports that are listened to.
+    pub listeners: otlp::Listeners,
 }
 
 impl Config {
@@ -35,6 +40,7 @@ impl Config {
     /// (`pprof:`) means the defaults.
     pub fn parse<'de, D: Deserializer<'de>>(kind: &str, de: D) -> Result<Self, D::Error> {
         match kind {
+            "otlp" => Option::deserialize(de).map(|config| Self::Otlp(config.unwrap_or_default())),
             "pprof" => {
                 Option::deserialize(de).map(|config| Self::Pprof(config.unwrap_or_default()))
             }
@@ -45,6 +51,7 @@ impl Config {
     /// What one profile may cost.
     pub fn limits(&self) -> Limits {
         match self {
+            Self::Otlp(config) => config.limits,
             Self::Pprof(config) => config.limits,
         }
     }
@@ -52,6 +59,7 @@ impl Config {
     /// Everything that is wrong with it, each with the path of its key below the receiver.
     pub fn check(&self) -> Vec<pprof::Problem> {
         match self {
+            Self::Otlp(config) => config.check(),
             Self::Pprof(config) => config.check(),
         }
     }
@@ -60,6 +68,8 @@ impl Config {
 /// What can be told to a receiver that runs.
 #[derive(Debug)]
 pub enum Handle {
+    /// Nothing: with another config it is made anew.
+    Otlp(otlp::Config),
     /// Other targets.
     Pprof(pprof::Handle),
 }
@@ -68,7 +78,9 @@ impl Handle {
     /// Whether `follow` would succeed.
     pub fn can_follow(&self, config: &Config) -> bool {
         match (self, config) {
+            (Self::Otlp(own), Config::Otlp(config)) => own == config,
             (Self::Pprof(handle), Config::Pprof(config)) => handle.can_follow(config),
+            _ => false,
         }
     }
 
@@ -76,7 +88,9 @@ impl Handle {
     /// where it has to be made anew for that.
     pub fn follow(&mut self, config: &Config) -> bool {
         match (self, config) {
+            (Self::Otlp(own), Config::Otlp(config)) => own == config,
             (Self::Pprof(handle), Config::Pprof(config)) => handle.follow(config),
+            _ => false,
         }
     }
 }
@@ -85,6 +99,7 @@ impl Handle {
 /// there is no such type.
 pub fn schema(kind: &str) -> Option<schemars::Schema> {
     Some(match kind {
+        "otlp" => schemars::schema_for!(otlp::Config),
         "pprof" => schemars::schema_for!(pprof::Config),
         _ => return None,
     })
@@ -101,6 +116,10 @@ pub fn build(
         anyhow::bail!("receiver {id}: {path}: {message}");
     }
     match config {
+        Config::Otlp(config) => {
+            let receiver = otlp::Otlp::new(id, config, context)?;
+            Ok((Box::new(receiver), Handle::Otlp(config.clone())))
+        }
         Config::Pprof(config) => {
             let (receiver, handle) = pprof::Pprof::new(id, config, context)?;
             Ok((Box::new(receiver), Handle::Pprof(handle)))
@@ -126,7 +145,7 @@ mod tests {
         let error = build("pprof/x", &config, &Context::default()).err().unwrap();
         assert_eq!(error.to_string(), "receiver pprof/x: interval: must be 1s or more");
         let error = Config::parse("prof", Value::Null).unwrap_err();
-        assert!(error.to_string().contains("unknown variant `prof`, expected `pprof`"));
+        assert!(error.to_string().contains("unknown variant `prof`, expected `otlp` or `pprof`"));
         assert!(Config::parse("pprof", json!({"unknown": 1})).is_err());
     }
 }

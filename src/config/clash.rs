@@ -38,7 +38,9 @@ pub(crate) fn check(
                 let Some(lake) = &parquet.path else { continue };
                 lakes.push((path.key("path"), plain(lake)));
             }
-            exporter::Config::Debug(_) => {}
+            exporter::Config::Debug(_)
+            | exporter::Config::OtlpGrpc(_)
+            | exporter::Config::OtlpHttp(_) => {}
         }
     }
     for (index, (path, host, port)) in ports.iter().enumerate() {

@@ -260,7 +260,9 @@ impl Graph<'_> {
                         false => format!("{bare}:{port}"),
                     };
                 }
-                exporter::Config::Debug(_) => {}
+                exporter::Config::Debug(_)
+                | exporter::Config::OtlpGrpc(_)
+                | exporter::Config::OtlpHttp(_) => {}
             }
         }
         if flags != (None, None) {
@@ -329,7 +331,9 @@ impl Graph<'_> {
                     lakes.insert(id.to_string(), (id.clone(), parquet.path.clone()));
                 }
                 exporter::Config::Ui(ui) => pages.push((id.clone(), ui.clone())),
-                exporter::Config::Debug(_) => {}
+                exporter::Config::Debug(_)
+                | exporter::Config::OtlpGrpc(_)
+                | exporter::Config::OtlpHttp(_) => {}
             }
         }
         let mut specs = Vec::new();

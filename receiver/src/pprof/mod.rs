@@ -74,7 +74,7 @@ impl Pprof {
 impl Receiver for Pprof {
     async fn run(self: Box<Self>, outlet: Outlet, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { mut targets, fetcher, limits, context } = *self;
-        let Context { board, scrapes: metrics, budget } = context;
+        let Context { board, scrapes: metrics, budget, .. } = context;
         budget.fit(limits.body_bytes_max);
         let shared = Shared { fetcher, limits, budget, outlet, metrics };
         let mut manager = Manager::new(shared, board);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pipeline::{
     component::Outlet,
     limits::Limits,
-    profile::{Attributes, Baseline, Delta, Profile, delta, keep_types},
+    profile::{Attributes, Baseline, Delta, delta, keep_types},
     reason::{Reason, Refused},
     receipt::Outcome,
 };
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     budget::{Budget, Share},
-    decode::{Place, QUICK_BODY_BYTES_MAX},
+    decode::{Decoders, Place, QUICK_BODY_BYTES_MAX},
 };
 
 /// How soon a request fails on a connection that the target had closed, as idle ones are now and
@@ -265,14 +265,15 @@ async fn digest(
     share: &mut Share,
 ) -> Result<Digest, Refused> {
     let (body, shot) = answer;
-    let then = move |profile: Profile, limits: &Limits| {
+    let read = move |decoders: &mut Decoders, body: &[u8], limits: &Limits| {
+        let profile = decoders.pprof.decode(body, limits)?;
         let keep = &shot.settings.keep_sample_types;
         let profile = if keep.is_empty() { profile } else { keep_types(&profile, keep, limits)? };
         let (profile, adjusted) = prepare(profile, &shot);
         let delta = delta(profile, baseline.as_deref(), limits)?;
         Ok(Digest { delta, adjusted })
     };
-    let (place, digested) = place.decode(body, then).await?;
+    let (place, digested) = place.decode(body, read).await?;
     let digest = digested?;
     share.decoded(digest.delta.profiles.iter().map(|profile| profile.bytes()).sum()).await;
     drop(place);

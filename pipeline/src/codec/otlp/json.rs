@@ -12,7 +12,7 @@ use base64::{
 };
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::schema::{Field, Fields, Kind, REQUEST};
+use super::schema::{Field, Fields, Kind, REQUEST, RESPONSE};
 use crate::{
     codec::wire::{put_bytes, put_varint},
     profile::from_hex,
@@ -32,11 +32,21 @@ const BASE64_ANY: GeneralPurpose = GeneralPurpose::new(
 /// # Errors
 /// Where it is not JSON, a value does not fit its field, or more than `bytes_max` would come out.
 pub fn to_protobuf(json: &[u8], bytes_max: usize) -> Result<Vec<u8>, Refused> {
+    read(json, &REQUEST, bytes_max)
+}
+
+/// Reads an answer in JSON: how many profiles were not taken, and what is said of it. What is
+/// broken is no refusal.
+pub fn read_response(json: &[u8]) -> (i64, String) {
+    let bytes = read(json, &RESPONSE, json.len()).unwrap_or_default();
+    super::answer::read_response(&bytes)
+}
+
+fn read(json: &[u8], fields: Fields, bytes_max: usize) -> Result<Vec<u8>, Refused> {
     let mut out = Vec::new();
     let mut de = serde_json::Deserializer::from_slice(json);
-    let read = Message { fields: &REQUEST, out: &mut out, bytes_max }
-        .deserialize(&mut de)
-        .and_then(|_| de.end());
+    let read =
+        Message { fields, out: &mut out, bytes_max }.deserialize(&mut de).and_then(|_| de.end());
     read.map_err(|error| match error.to_string() {
         detail if detail.starts_with(TOO_LARGE) => Refused::new(Reason::SizeLimit, detail),
         detail => Refused::new(Reason::Malformed, format!("not OTLP in JSON: {detail}")),
@@ -313,6 +323,14 @@ mod tests {
             let json = json.replace(['\n', ' '], "").replace("IDID", &"0af7651916cd43dd".repeat(2));
             assert_eq!(round_trip(&json), json);
         }
+    }
+
+    #[test]
+    fn answers_come_back() {
+        let answer = super::super::answer::response(2, "old");
+        assert_eq!(read_response(&response(&answer)), (2, "old".into()));
+        assert_eq!(read_response(b"{}"), (0, String::new()));
+        assert_eq!(read_response(b"<html>"), (0, String::new()));
     }
 
     #[test]

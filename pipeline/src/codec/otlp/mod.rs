@@ -8,6 +8,7 @@
 //! has all types of its samples and tables of its own. What OTLP says beyond pprof is kept in
 //! [`crate::profile::Extra`], so that what came by OTLP leaves as it came.
 
+pub mod answer;
 mod build;
 mod decode;
 mod dictionary;
@@ -19,11 +20,13 @@ mod labels;
 mod part;
 mod rows;
 mod schema;
+mod split;
 mod tables;
 mod touched;
 mod values;
 
 pub use decode::{Decoded, Decoder};
 pub use encode::{Encoder, encode};
+pub use split::{Position, Request, next_request};
 #[cfg(test)]
 mod tests;

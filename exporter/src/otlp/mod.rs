@@ -1,0 +1,163 @@
+//! The exporters `otlp_grpc` and `otlp_http`: profiles by OTLP 1.10 to whoever takes them.
+//! `README.md` beside this file says what a user sees of them.
+
+mod client;
+mod config;
+mod grpc;
+mod http;
+
+pub use config::{Compression, Config, Encoding, SendingQueue, Tls};
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use async_trait::async_trait;
+use pipeline::{
+    codec::otlp::{self, Position},
+    component::{Batching, Export, ExportError, Exporter},
+    profile::Profile,
+};
+
+use self::client::Client;
+
+/// Bytes that are left free in a request of gRPC, of the 4 MiB that a receiver takes by default.
+const SLACK: usize = 64 << 10;
+/// A request is not made smaller than this because the other end says that it is too large.
+const REQUEST_BYTES_MIN: usize = 16 << 10;
+/// A refusal that does not say why may be one of size above this.
+const MAYBE_LARGE_BYTES: usize = 4 << 20;
+
+/// Sends profiles.
+pub struct Otlp {
+    config: Config,
+    is_grpc: bool,
+    client: Client,
+    bytes_max: usize,
+    /// How far the push with these numbers came before it failed.
+    progress: Option<(u64, u64, Position)>,
+}
+
+/// What the other end made of a request.
+#[derive(Debug)]
+enum Answer {
+    /// It has all but so many profiles.
+    Taken(i64, String),
+    /// The same may be taken later.
+    Later(anyhow::Error, Option<Duration>),
+    /// The same will be refused again.
+    Never(anyhow::Error),
+    /// A smaller one may be taken.
+    TooLarge(anyhow::Error),
+}
+
+/// A request that is ready to go.
+struct Packed {
+    body: Vec<u8>,
+    bytes: usize,
+    end: Position,
+}
+
+impl Otlp {
+    /// An exporter for the endpoint of the config.
+    ///
+    /// # Errors
+    /// Where a certificate cannot be read or HTTP cannot be set up.
+    pub fn new(config: &Config, is_grpc: bool) -> anyhow::Result<Self> {
+        let client = Client::new(config, is_grpc)?;
+        let bytes_max = match (config.request_bytes_max, is_grpc) {
+            (0, true) => (4 << 20) - SLACK,
+            (0, false) => 16 << 20,
+            (bytes_max, _) => bytes_max,
+        };
+        Ok(Self { config: config.clone(), is_grpc, client, bytes_max, progress: None })
+    }
+
+    async fn pack(
+        &self,
+        profiles: &Arc<Vec<Arc<Profile>>>,
+        at: Position,
+    ) -> anyhow::Result<Option<Packed>> {
+        let (profiles, bytes_max) = (Arc::clone(profiles), self.bytes_max);
+        let (is_grpc, encoding) = (self.is_grpc, self.config.encoding);
+        let compression = self.config.compression;
+        let packed = tokio::task::spawn_blocking(move || {
+            let profiles: Vec<&Profile> = profiles.iter().map(|profile| &**profile).collect();
+            let Some(request) = otlp::next_request(&profiles, at, bytes_max) else {
+                return Ok(None);
+            };
+            let bytes = request.bytes.len();
+            let message = match encoding {
+                Encoding::Json => otlp::json::request(&request.bytes),
+                Encoding::Proto => request.bytes,
+            };
+            let message = client::compress(message, compression)?;
+            let body = if is_grpc { grpc::framed(&message, compression) } else { message };
+            anyhow::Ok(Some(Packed { body, bytes, end: request.end }))
+        });
+        packed.await.context("pack a request")?
+    }
+
+    async fn send(&self, body: Vec<u8>) -> Answer {
+        let response = match self.client.post(body, self.config.timeout).await {
+            Ok(response) => response,
+            Err(error) => return Answer::Later(error, None),
+        };
+        match self.is_grpc {
+            true => grpc::answer(response).await,
+            false => http::answer(response, self.config.encoding).await,
+        }
+    }
+}
+
+#[async_trait]
+impl Exporter for Otlp {
+    async fn export(&mut self, export: &Export) -> Result<(), ExportError> {
+        let later = |source, after| ExportError::Retryable { source, after };
+        let profiles = export.profiles.iter().map(|stored| Arc::clone(&stored.profile));
+        // A profile without samples is refused by some; that nothing happened is not sent.
+        let profiles: Arc<Vec<_>> =
+            Arc::new(profiles.filter(|profile| !profile.is_empty()).collect());
+        let (first, last) = (export.first, export.last);
+        // What was taken before the push failed is not sent again.
+        let mut at = match self.progress.take() {
+            Some((f, l, at)) if (f, l) == (first, last) => at,
+            _ => Position::default(),
+        };
+        self.client.refresh(&self.config, self.is_grpc).map_err(|error| later(error, None))?;
+        let mut refused = None;
+        loop {
+            // Kept across an `await` that a timeout may cut off.
+            self.progress = Some((first, last, at));
+            let packed = self.pack(&profiles, at).await.map_err(ExportError::Permanent)?;
+            let Some(Packed { body, bytes, end }) = packed else { break };
+            match self.send(body).await {
+                Answer::Taken(rejected, reason) => {
+                    if rejected > 0 {
+                        tracing::warn!(rejected, reason, "the other end refused profiles");
+                    }
+                    at = end;
+                }
+                Answer::Later(error, after) => return Err(later(error, after)),
+                Answer::TooLarge(_) if bytes > REQUEST_BYTES_MIN => {
+                    self.bytes_max = (bytes / 2).max(REQUEST_BYTES_MIN);
+                    tracing::info!(bytes_max = self.bytes_max, "requests become smaller");
+                }
+                Answer::Never(_) if bytes > MAYBE_LARGE_BYTES => {
+                    self.bytes_max = bytes / 2;
+                }
+                // The rest of the push may be good.
+                Answer::Never(error) | Answer::TooLarge(error) => {
+                    refused.get_or_insert(error);
+                    at = end;
+                }
+            }
+        }
+        self.progress = None;
+        refused.map_or(Ok(()), |error| Err(ExportError::Permanent(error)))
+    }
+
+    fn batching(&self) -> Batching {
+        let wait = Duration::from_millis(200);
+        Batching { bytes_max: 4 << 20, wait, first_wait: wait, ..Batching::default() }
+    }
+}

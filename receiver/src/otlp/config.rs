@@ -1,0 +1,203 @@
+//! The config of the receiver `otlp`, with the Collector's names and meanings.
+
+use std::{net::ToSocketAddrs, path::PathBuf, time::Duration};
+
+use pipeline::{limits::Limits, quantity};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::pprof::Problem;
+
+/// `receivers: {otlp: …}`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// What is listened to: `grpc`, `http` or both.
+    pub protocols: Protocols,
+    /// What one request may cost; the sizes of `protocols` come before `inflated_bytes_max`.
+    pub limits: Limits,
+    /// Connections at the same time, of each protocol.
+    pub connections_max: usize,
+}
+
+/// `protocols`. One that is named without settings has the defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Protocols {
+    /// OTLP over gRPC.
+    #[serde(deserialize_with = "named")]
+    pub grpc: Option<Grpc>,
+    /// OTLP over HTTP, at `/v1development/profiles`.
+    #[serde(deserialize_with = "named")]
+    pub http: Option<Http>,
+}
+
+/// `protocols.grpc`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Grpc {
+    /// Host and port.
+    pub endpoint: String,
+    /// TLS; plain text without it.
+    pub tls: Option<Tls>,
+    /// Size of a request after inflation, in MiB.
+    pub max_recv_msg_size_mib: Option<usize>,
+    /// Requests of one connection at the same time.
+    pub max_concurrent_streams: u32,
+    /// Accepted and without effect: `tcp` is what there is.
+    pub transport: Option<String>,
+    /// Accepted and without effect.
+    pub read_buffer_size: Option<usize>,
+    /// Accepted and without effect.
+    pub write_buffer_size: Option<usize>,
+    /// Accepted and without effect.
+    pub include_metadata: bool,
+}
+
+/// `protocols.http`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Host and port.
+    pub endpoint: String,
+    /// TLS; plain text without it.
+    pub tls: Option<Tls>,
+    /// Size of a request after inflation.
+    #[serde(with = "some_size")]
+    #[schemars(with = "Option<quantity::BytesText>")]
+    pub max_request_body_size: Option<usize>,
+    /// Time for the head of a request.
+    #[serde(with = "quantity::duration")]
+    #[schemars(with = "quantity::DurationText")]
+    pub read_header_timeout: Duration,
+    /// Accepted and without effect: there are only profiles here.
+    pub traces_url_path: Option<String>,
+    /// Accepted and without effect.
+    pub metrics_url_path: Option<String>,
+    /// Accepted and without effect.
+    pub logs_url_path: Option<String>,
+    /// Accepted and without effect.
+    pub include_metadata: bool,
+}
+
+/// `tls`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// PEM certificates of the server.
+    pub cert_file: PathBuf,
+    /// PEM key of the certificate.
+    pub key_file: PathBuf,
+    /// PEM certificates of the authorities of clients, which then must show a certificate.
+    pub client_ca_file: Option<PathBuf>,
+    /// `1.2` or `1.3`.
+    pub min_version: Option<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let limits = Limits { body_bytes_max: 64 << 20, ..Limits::default() };
+        let protocols = Protocols { grpc: Some(Grpc::default()), http: Some(Http::default()) };
+        Self { protocols, limits, connections_max: 1024 }
+    }
+}
+
+impl Default for Grpc {
+    fn default() -> Self {
+        Self {
+            endpoint: "127.0.0.1:4317".into(),
+            tls: None,
+            max_recv_msg_size_mib: None,
+            max_concurrent_streams: 100,
+            transport: None,
+            read_buffer_size: None,
+            write_buffer_size: None,
+            include_metadata: false,
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            endpoint: "127.0.0.1:4318".into(),
+            tls: None,
+            max_request_body_size: None,
+            read_header_timeout: Duration::from_secs(10),
+            traces_url_path: None,
+            metrics_url_path: None,
+            logs_url_path: None,
+            include_metadata: false,
+        }
+    }
+}
+
+/// A key that is there without a value means the defaults.
+fn named<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    de: D,
+) -> Result<Option<T>, D::Error> {
+    Option::deserialize(de).map(|found: Option<T>| Some(found.unwrap_or_default()))
+}
+
+mod some_size {
+    use pipeline::quantity::size;
+    use serde::{Deserializer, Serialize, Serializer};
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(de: D) -> Result<Option<usize>, D::Error> {
+        size::deserialize(de).map(Some)
+    }
+
+    pub fn serialize<S: Serializer>(
+        value: &Option<usize>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.serialize(serializer)
+    }
+}
+
+impl Config {
+    /// Everything that is wrong, each with the path of its key.
+    pub fn check(&self) -> Vec<Problem> {
+        let mut wrong = Vec::new();
+        let mut problem = |path: &str, message: &str| wrong.push((path.into(), message.into()));
+        let Protocols { grpc, http } = &self.protocols;
+        if grpc.is_none() && http.is_none() {
+            problem("protocols", "must name grpc, http, or both");
+        }
+        let endpoints = [
+            ("grpc", grpc.as_ref().map(|p| (&p.endpoint, &p.tls))),
+            ("http", http.as_ref().map(|p| (&p.endpoint, &p.tls))),
+        ];
+        for (protocol, (endpoint, tls)) in
+            endpoints.into_iter().filter_map(|(name, found)| Some((name, found?)))
+        {
+            let path = |key: &str| format!("protocols.{protocol}.{key}");
+            let port = endpoint.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+            if port.is_none() {
+                problem(&path("endpoint"), "must be a host and a port, such as 127.0.0.1:4317");
+            }
+            let Some(tls) = tls else { continue };
+            for (key, file) in [("cert_file", &tls.cert_file), ("key_file", &tls.key_file)] {
+                if file.as_os_str().is_empty() {
+                    problem(&path(&format!("tls.{key}")), "must be a file");
+                }
+            }
+            if !matches!(tls.min_version.as_deref(), None | Some("1.2" | "1.3")) {
+                problem(&path("tls.min_version"), "must be 1.2 or 1.3");
+            }
+        }
+        if grpc.as_ref().is_some_and(|g| g.transport.as_deref().is_some_and(|t| t != "tcp")) {
+            problem("protocols.grpc.transport", "must be tcp");
+        }
+        if self.connections_max == 0 {
+            problem("connections_max", "must be above 0");
+        }
+        wrong
+    }
+}
+
+/// The first address of an endpoint.
+pub(super) fn address(endpoint: &str) -> std::io::Result<std::net::SocketAddr> {
+    let mut all = endpoint.to_socket_addrs()?;
+    all.next().ok_or_else(|| std::io::Error::other("the host has no address"))
+}

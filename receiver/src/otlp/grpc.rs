@@ -1,0 +1,124 @@
+//! OTLP over gRPC: one method, one message in, one message out. The frame of gRPC is five bytes,
+//! so hyper alone does: tonic would inflate and allocate before our limits can act.
+
+use std::{net::SocketAddr, time::Duration};
+
+use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, combinators::BoxBody};
+use hyper::{
+    HeaderMap, Method, Request, Response,
+    body::Incoming,
+    header::{CONTENT_TYPE, HeaderValue},
+};
+use pipeline::{
+    codec::otlp::answer::{self, Status},
+    reason::{Reason, Refused},
+};
+
+use super::intake::{Form, Intake, Verdict};
+
+/// The one method.
+const PATH: &str = "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export";
+/// How long a sender is asked to wait.
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Codes of gRPC.
+pub(super) const INVALID_ARGUMENT: u32 = 3;
+const DEADLINE_EXCEEDED: u32 = 4;
+pub(super) const RESOURCE_EXHAUSTED: u32 = 8;
+const UNIMPLEMENTED: u32 = 12;
+pub(super) const UNAVAILABLE: u32 = 14;
+
+/// A body of an answer.
+pub(super) type Answer = Response<BoxBody<Bytes, std::convert::Infallible>>;
+
+/// The status that a refusal becomes. Too large is not to be tried again, so it says nothing of
+/// when.
+pub(super) fn status(refused: &Refused) -> Status {
+    let code = match refused.reason {
+        Reason::SizeLimit => RESOURCE_EXHAUSTED,
+        Reason::Timeout => DEADLINE_EXCEEDED,
+        _ => INVALID_ARGUMENT,
+    };
+    Status { code, message: refused.to_string(), retry_after: None }
+}
+
+/// The status while there is no room.
+pub(super) fn full(message: String) -> Status {
+    Status { code: UNAVAILABLE, message, retry_after: Some(RETRY_AFTER) }
+}
+
+/// Answers a request.
+pub(super) async fn answer(
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    intake: &Intake,
+) -> Answer {
+    let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let is_grpc = text("content-type").is_some_and(|t| t.starts_with("application/grpc"));
+    if !is_grpc {
+        let mut answer = Response::new(Full::default().boxed());
+        *answer.status_mut() = hyper::StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return answer;
+    }
+    let unimplemented =
+        |message: String| failed(&Status { code: UNIMPLEMENTED, message, retry_after: None });
+    if request.method() != Method::POST || request.uri().path() != PATH {
+        return unimplemented(format!("only {PATH} is there"));
+    }
+    let encoding = text("grpc-encoding").unwrap_or("identity");
+    if !matches!(encoding, "identity" | "gzip" | "zstd") {
+        let mut answer = unimplemented(format!("compression {encoding} is not known"));
+        let known = HeaderValue::from_static("identity,gzip,zstd");
+        answer.headers_mut().insert("grpc-accept-encoding", known);
+        return answer;
+    }
+    match intake.take(request.into_body(), Form::Framed, peer).await {
+        Verdict::Taken(rejected, reason) => taken(&answer::response(rejected, &reason)),
+        Verdict::Refused(refused) => failed(&status(&refused)),
+        Verdict::Full(message) => failed(&full(message)),
+    }
+}
+
+fn taken(message: &[u8]) -> Answer {
+    let mut body = vec![0];
+    body.extend((message.len() as u32).to_be_bytes());
+    body.extend_from_slice(message);
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    let body = Full::new(Bytes::from(body)).with_trailers(std::future::ready(Some(Ok(trailers))));
+    headed(Response::new(body.boxed()))
+}
+
+/// An answer without a message: its status stands in the head.
+fn failed(status: &Status) -> Answer {
+    let mut answer = headed(Response::new(Full::default().boxed()));
+    let headers = answer.headers_mut();
+    headers.insert("grpc-status", HeaderValue::from(status.code));
+    if let Ok(message) = HeaderValue::from_str(&percent(&status.message)) {
+        headers.insert("grpc-message", message);
+    }
+    let details = BASE64_STANDARD_NO_PAD.encode(status.encode());
+    if let Ok(details) = HeaderValue::from_str(&details) {
+        headers.insert("grpc-status-details-bin", details);
+    }
+    answer
+}
+
+fn headed(mut answer: Answer) -> Answer {
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    answer
+}
+
+/// Text as gRPC writes it in a header: printable ASCII stays.
+fn percent(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b' '..=b'~' if byte != b'%' => out.push(byte as char),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}

@@ -1,0 +1,237 @@
+//! From the body of a request to profiles that are durable, and what the sender is told.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use pipeline::{
+    codec::otlp::Decoded,
+    component::Outlet,
+    limits::Limits,
+    profile::Origin,
+    reason::{Reason, Refused},
+    receipt::Outcome,
+};
+use tokio::time;
+
+use crate::{
+    budget::{Budget, Share},
+    decode::{Decoders, Place, QUICK_BODY_BYTES_MAX},
+};
+
+/// Silence in a body, and the time for all of it.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+const BODY_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long a request waits while the pipeline is full.
+const FULL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes that a body may take at once.
+const STEP_BYTES: usize = 1 << 20;
+
+/// How a body is to be read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The message in protobuf.
+    Protobuf,
+    /// The message in JSON.
+    Json,
+    /// One message of gRPC: five bytes of flag and length come first.
+    Framed,
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// Durable, but for so many profiles, of which the text says why.
+    Taken(usize, String),
+    /// Wrong in itself: the same will be refused again.
+    Refused(Refused),
+    /// No room at the moment: the same may be taken later.
+    Full(String),
+}
+
+/// The way in.
+pub(super) struct Intake {
+    id: String,
+    limits: Limits,
+    budget: Budget,
+    outlet: Outlet,
+    /// Second of the last line in the log.
+    logged_s: AtomicU64,
+}
+
+impl Intake {
+    pub(super) fn new(id: &str, limits: Limits, budget: Budget, outlet: Outlet) -> Self {
+        Self { id: id.to_owned(), limits, budget, outlet, logged_s: AtomicU64::new(0) }
+    }
+
+    /// Reads, decodes and stores.
+    pub(super) async fn take(&self, body: Incoming, form: Form, peer: SocketAddr) -> Verdict {
+        let verdict = match self.try_take(body, form, peer).await {
+            Ok(verdict) => verdict,
+            Err(refused) if is_full(refused.reason) => Verdict::Full(refused.to_string()),
+            Err(refused) => Verdict::Refused(refused),
+        };
+        let (what, error) = match &verdict {
+            Verdict::Taken(0, _) => return verdict,
+            Verdict::Taken(_, error) => ("profiles were refused", error.clone()),
+            Verdict::Refused(refused) => ("a request was refused", refused.to_string()),
+            Verdict::Full(error) => ("no room for a request", error.clone()),
+        };
+        // One line a second: a sender that is refused tries again and again.
+        let now_s = unix_now().as_secs();
+        if self.logged_s.swap(now_s, Relaxed) != now_s {
+            tracing::warn!(receiver = self.id, %peer, error, "{what}");
+        }
+        verdict
+    }
+
+    async fn try_take(
+        &self,
+        body: Incoming,
+        form: Form,
+        peer: SocketAddr,
+    ) -> Result<Verdict, Refused> {
+        let mut share = self.budget.share();
+        let read = self.read(body, form, &mut share);
+        let late = |_| Refused::new(Reason::Timeout, "the body took too long");
+        let body = time::timeout(BODY_TIMEOUT, read).await.map_err(late)??;
+        let Decoded { mut profiles, rejected, error } = self.decode(body, form, &mut share).await?;
+        let reason = match error {
+            Some(refused) if profiles.is_empty() => return Err(refused),
+            Some(refused) => refused.to_string(),
+            None => String::new(),
+        };
+        if profiles.is_empty() {
+            return Ok(Verdict::Taken(0, reason));
+        }
+        for profile in &mut profiles {
+            profile.meta.origin = Origin { receiver: self.id.clone(), peer: peer.to_string() };
+            if profile.meta.time_ns == 0 {
+                profile.meta.time_ns = unix_now().as_nanos() as i64;
+            }
+        }
+        let full = |_| Refused::new(Reason::PipelineFull, "the pipeline is full");
+        let sent = time::timeout(FULL_TIMEOUT, self.outlet.send(profiles)).await.map_err(full)?;
+        let Ok(settled) = sent else { return Ok(Verdict::Full("the pipeline stops".into())) };
+        Ok(match settled.await {
+            Ok(Outcome::Delivered) => Verdict::Taken(rejected, reason),
+            Ok(Outcome::Rejected) => {
+                let detail = "more than the spool takes at once";
+                Verdict::Refused(Refused::new(Reason::SizeLimit, detail))
+            }
+            Ok(Outcome::Lost) | Err(_) => Verdict::Full("the spool cannot take it now".into()),
+        })
+    }
+
+    async fn read(
+        &self,
+        mut body: Incoming,
+        form: Form,
+        share: &mut Share,
+    ) -> Result<Vec<u8>, Refused> {
+        let head = if form == Form::Framed { 5 } else { 0 };
+        let max = self.limits.body_bytes_max + head;
+        let mut bytes = Vec::new();
+        loop {
+            let frame = tokio::select! {
+                frame = time::timeout(IDLE_TIMEOUT, body.frame()) => frame,
+                refused = share.given_up() => return Err(refused),
+            };
+            let frame = match frame {
+                Ok(Some(Ok(frame))) => frame,
+                Ok(Some(Err(error))) => {
+                    let detail = format!("the body broke off: {error}");
+                    return Err(Refused::new(Reason::Truncated, detail));
+                }
+                Ok(None) => return Ok(bytes),
+                Err(_) => return Err(Refused::new(Reason::Timeout, "silent in the body")),
+            };
+            let Ok(data) = frame.into_data() else { continue };
+            if bytes.len() + data.len() > max {
+                let detail = format!("a body of more than {} bytes", self.limits.body_bytes_max);
+                return Err(Refused::new(Reason::SizeLimit, detail));
+            }
+            let have = bytes.capacity();
+            if have - bytes.len() < data.len() {
+                let more = data.len().max(have.min(STEP_BYTES));
+                share.grow(bytes.len() + more - have).await?;
+                bytes.reserve_exact(more);
+            }
+            bytes.extend_from_slice(&data);
+        }
+    }
+
+    /// Decodes within the limits of most requests at first, so that large ones wait for each other
+    /// and not the others for them.
+    async fn decode(
+        &self,
+        body: Vec<u8>,
+        form: Form,
+        share: &mut Share,
+    ) -> Result<Decoded, Refused> {
+        let body = Arc::new(body);
+        if body.len() <= QUICK_BODY_BYTES_MAX {
+            let place = share.place(&self.limits, true).await?;
+            let may_be_large = place.limits != self.limits;
+            let decoded = decode_in(place, Arc::clone(&body), form, share).await;
+            let is_large = |refused: &Refused| refused.reason == Reason::SizeLimit;
+            let too_large = match &decoded {
+                Ok(decoded) => decoded.error.as_ref().is_some_and(is_large),
+                Err(refused) => is_large(refused),
+            };
+            if !(may_be_large && too_large) {
+                return decoded;
+            }
+        }
+        let place = share.place(&self.limits, false).await?;
+        decode_in(place, body, form, share).await
+    }
+}
+
+/// Decodes on a thread that may take its time. The place is free again when there is room for the
+/// profiles.
+async fn decode_in(
+    place: Place,
+    body: Arc<Vec<u8>>,
+    form: Form,
+    share: &mut Share,
+) -> Result<Decoded, Refused> {
+    let read = move |decoders: &mut Decoders, body: &[u8], limits: &Limits| match form {
+        Form::Protobuf => decoders.otlp.decode(body, limits),
+        Form::Json => decoders.otlp.decode_json(body, limits),
+        Form::Framed => decoders.otlp.decode(unframed(body)?, limits),
+    };
+    let (place, decoded) = place.decode(body, read).await?;
+    let decoded = decoded?;
+    share.decoded(decoded.profiles.iter().map(|profile| profile.bytes()).sum()).await;
+    drop(place);
+    Ok(decoded)
+}
+
+/// The message of a body of gRPC: there is exactly one.
+fn unframed(body: &[u8]) -> Result<&[u8], Refused> {
+    let broken = |what: &str| Refused::new(Reason::Malformed, what);
+    let (head, message) =
+        body.split_first_chunk::<5>().ok_or_else(|| broken("no message of gRPC"))?;
+    let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
+    match (head[0], message.len()) {
+        (0 | 1, found) if found == length => Ok(message),
+        (0 | 1, _) => Err(broken("a message of gRPC that is cut or has more behind it")),
+        _ => Err(broken("an unknown flag of gRPC")),
+    }
+}
+
+fn is_full(reason: Reason) -> bool {
+    matches!(reason, Reason::PipelineFull | Reason::MemoryLimit)
+}
+
+fn unix_now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}

@@ -1,0 +1,95 @@
+//! What a stranger is answered who does not speak as we do.
+
+use exporter::otlp::Otlp;
+use pipeline::{
+    codec::otlp::{self, answer},
+    component::{ExportError, Exporter},
+    receipt::Outcome,
+};
+use reqwest::Client;
+
+use super::{Peer, export};
+
+const PROTOBUF: &str = "application/x-protobuf";
+
+/// Posts a body and gives status and answer.
+async fn post(url: String, headers: &[(&str, &str)], body: Vec<u8>) -> (u16, Vec<u8>) {
+    let mut request = Client::new().post(url).body(body);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = request.send().await.unwrap();
+    (response.status().as_u16(), response.bytes().await.unwrap().to_vec())
+}
+
+#[tokio::test]
+async fn http_says_what_is_wrong() {
+    let peer = Peer::start(|_, http| http.max_request_body_size = Some(1 << 20));
+    let path = "/v1development/profiles";
+    let (kind, gzip) = (("content-type", PROTOBUF), ("content-encoding", "gzip"));
+    let old = [&[0x0a, 0x0a, 0x12, 0x08, 0x12, 0x06, 0x12, 0x04, 0x1a, 0x02, 1, 2][..]].concat();
+    let bomb = zstd_of(&vec![0x12; 4 << 20]);
+    for (what, path, headers, body, status, says) in [
+        ("no body", path, vec![kind], vec![], 200, ""),
+        ("path", "/v1/profiles", vec![kind], vec![], 404, "/v1development/profiles"),
+        ("type", path, vec![("content-type", "text/plain")], vec![], 415, "content type"),
+        ("encoding", path, vec![kind, ("content-encoding", "br")], vec![], 415, "br is not known"),
+        ("cut", path, vec![kind], vec![0x0a, 9, 1], 400, "truncated"),
+        ("cut gzip", path, vec![kind, gzip], vec![0x1f, 0x8b, 8], 400, "truncated"),
+        ("large", path, vec![kind], vec![0; 2 << 20], 413, "size_limit"),
+        ("bomb", path, vec![kind, ("content-encoding", "zstd")], bomb, 413, "size_limit"),
+        ("old", path, vec![kind], old, 400, "Collector 0.148 or later"),
+        (
+            "JSON",
+            path,
+            vec![("content-type", "application/json")],
+            b"{\"resourceProfiles\":[1]}".to_vec(),
+            400,
+            "not OTLP in JSON",
+        ),
+    ] {
+        let (got, answer) = post(format!("{}{path}", peer.http()), &headers, body).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(got == status && answer.contains(says), "{what}: {got} {answer}");
+    }
+    let get = Client::new().get(format!("{}{path}", peer.http()));
+    let get = get.header("content-type", PROTOBUF).send().await.unwrap();
+    assert_eq!((get.status().as_u16(), get.headers()["allow"].to_str().unwrap()), (405, "POST"));
+    peer.end().await;
+}
+
+fn zstd_of(bytes: &[u8]) -> Vec<u8> {
+    zstd::bulk::compress(bytes, 1).unwrap()
+}
+
+#[tokio::test]
+async fn a_part_that_is_broken_is_counted_and_the_rest_is_taken() {
+    let Some(export) = export(1) else { return };
+    let mut peer = Peer::start(|_, _| {});
+    let mut request = otlp::encode([&*export.profiles[0].profile]);
+    // A second resource, whose only profile has a sample on a stack that is not there.
+    let sample = [0x12, 0x06, 0x08, 0x7f, 0x22, 0x02, 0x01, 0x02];
+    request.extend([0x0a, 12, 0x12, 10, 0x12, 8]);
+    request.extend(sample);
+    let kind = [("content-type", PROTOBUF)];
+    let posted = post(format!("{}/v1development/profiles", peer.http()), &kind, request);
+    let ((status, answer), taken) = tokio::join!(posted, peer.next(Outcome::Delivered));
+    let (rejected, reason) = answer::read_response(&answer);
+    assert_eq!((status, taken.len(), rejected), (200, 1, 1));
+    assert!(reason.starts_with("bad_reference"), "{reason}");
+    peer.end().await;
+}
+
+#[tokio::test]
+async fn nobody_there_and_not_grpc_may_come_later_or_never() {
+    let Some(export) = export(1) else { return };
+    let peer = Peer::start(|_, _| {});
+    let nobody = peer.exporter(true);
+    // The port of HTTP speaks gRPC's version of HTTP, but not gRPC.
+    let wrong = exporter::otlp::Config { endpoint: peer.http(), ..peer.exporter(true) };
+    let error = Otlp::new(&wrong, true).unwrap().export(&export).await.unwrap_err();
+    assert!(matches!(error, ExportError::Permanent(_)), "{error}");
+    peer.end().await;
+    let error = Otlp::new(&nobody, true).unwrap().export(&export).await.unwrap_err();
+    assert!(matches!(error, ExportError::Retryable { .. }), "{error}");
+}

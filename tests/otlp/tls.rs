@@ -1,0 +1,84 @@
+//! TLS, and certificates of clients.
+
+use std::path::PathBuf;
+
+use exporter::otlp::{Config, Otlp, Tls};
+use pipeline::{component::Exporter, receipt::Outcome};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+
+use super::{Peer, export};
+
+/// An authority, and files of certificates that it signed.
+struct Authority {
+    folder: tempfile::TempDir,
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let issuer = CertifiedIssuer::self_signed(params, key).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("ca.pem"), issuer.pem()).unwrap();
+        Self { folder, issuer }
+    }
+
+    fn ca(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    /// Files of a certificate and its key.
+    fn sign(&self, name: &str) -> (PathBuf, PathBuf) {
+        let params = CertificateParams::new(vec!["localhost".into()]).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let path = |end: &str| self.folder.path().join(format!("{name}.{end}"));
+        std::fs::write(path("crt"), certificate.pem()).unwrap();
+        std::fs::write(path("key"), key.serialize_pem()).unwrap();
+        (path("crt"), path("key"))
+    }
+}
+
+#[tokio::test]
+async fn both_sides_show_who_they_are() {
+    let Some(export) = export(1) else { return };
+    let authority = Authority::new();
+    let stranger = Authority::new();
+    let (cert_file, key_file) = authority.sign("server");
+    let tls = receiver::otlp::Tls {
+        cert_file,
+        key_file,
+        client_ca_file: Some(authority.ca()),
+        min_version: Some("1.3".into()),
+    };
+    let mut peer = Peer::start(|grpc, http| {
+        (grpc.tls, http.tls) = (Some(tls.clone()), Some(tls));
+    });
+    let known = authority.sign("client");
+    let other = stranger.sign("client");
+    for is_grpc in [true, false] {
+        let port = peer.addresses[usize::from(!is_grpc)].port();
+        let client = |ca: PathBuf, shown: Option<&(PathBuf, PathBuf)>| {
+            let shown = shown.cloned().unzip();
+            let tls =
+                Tls { ca_file: Some(ca), cert_file: shown.0, key_file: shown.1, ..Tls::default() };
+            let endpoint = format!("https://localhost:{port}");
+            let config = Config { endpoint, tls, ..peer.exporter(is_grpc) };
+            Otlp::new(&config, is_grpc).unwrap()
+        };
+        for (what, mut refused) in [
+            ("no certificate", client(authority.ca(), None)),
+            ("one of a stranger", client(authority.ca(), Some(&other))),
+            ("a server that is not trusted", client(stranger.ca(), Some(&known))),
+        ] {
+            assert!(refused.export(&export).await.is_err(), "{what}, gRPC {is_grpc}");
+        }
+        let mut good = client(authority.ca(), Some(&known));
+        let (result, got) = tokio::join!(good.export(&export), peer.next(Outcome::Delivered));
+        result.unwrap();
+        assert_eq!(got.len(), 1);
+    }
+    peer.end().await;
+}
