@@ -136,6 +136,10 @@ impl Header {
         if self.extra.id.len() > 16 {
             return Err(Refused::new(Reason::Malformed, "an id of more than 16 bytes"));
         }
+        // The specification takes an id of another length for none.
+        if self.extra.id.len() != 16 {
+            self.extra.id.clear();
+        }
         Ok(())
     }
 
@@ -231,6 +235,7 @@ fn value_type(mut message: Cursor<'_>) -> Result<(u32, u32), Refused> {
 /// attributes are one until a type comes again, which is how two of Go's look alike.
 pub fn groups(headers: &[Header], order: Option<&[i64]>) -> Vec<Vec<usize>> {
     if let Some(order) = order
+        && !headers.is_empty()
         && let Some(positions) = permutation(order, headers.len())
         && headers.iter().all(|header| header.common == headers[0].common && !header.timed)
     {

@@ -240,3 +240,23 @@ fn keys_and_texts_by_reference_are_resolved() {
         assert_eq!(refused(&whole), Reason::BadReference);
     }
 }
+
+#[test]
+fn a_scope_that_orders_no_profiles_has_none() {
+    let body = br#"{"resourceProfiles":[{"scopeProfiles":[{"scope":{"attributes":[
+        {"key":"pprof.scope.sample_type_order","value":{"arrayValue":{"values":[]}}}]}}]}]}"#;
+    let decoded = Decoder::default().decode_json(body, &Limits::default());
+    assert_eq!(decoded.map(|decoded| decoded.profiles.len()).ok(), Some(0));
+}
+
+#[test]
+fn an_id_of_another_length_is_none() {
+    let mut wanted = request(vec![profile(1, vec![sample(7)])], dictionary(&["a"]));
+    for (bytes, kept) in [(vec![7; 16], 16), (vec![7; 9], 0), (vec![], 0)] {
+        wanted.resource_profiles[0].scope_profiles[0].profiles[0].profile_id = bytes;
+        let decoded = decode(&wanted).unwrap();
+        let extra = decoded.profiles[0].meta.extra.clone();
+        let id = extra.and_then(|extra| extra.types.first().map(|of_type| of_type.id.len()));
+        assert_eq!(id.unwrap_or(0), kept);
+    }
+}
