@@ -162,6 +162,7 @@ impl Live {
         let Change { spec, receivers, processors, exporters } = change;
         let SpoolConfig { bytes_max, max_age, .. } = spool_config(&spec);
         self.running.spool().set_limits(bytes_max, max_age);
+        self.running.raise_limits(&limits(&spec));
         self.running.set_processors(processors);
         self.change_receivers(&spec, receivers).await;
         let result = self.change_exporters(workshop, &spec, exporters).await;
@@ -253,5 +254,33 @@ fn spool_config(spec: &PipelineSpec) -> SpoolConfig {
         bytes_max: settings().map(|s| s.queue.bytes_max).max().unwrap_or(default.bytes_max),
         max_age: settings().map(|s| s.queue.max_age).max().unwrap_or(default.max_age),
         ..default
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Options};
+
+    #[test]
+    fn limits_cover_those_of_all_receivers() {
+        let sets = [
+            "receivers::pprof::static_configs=[{targets: ['localhost:6060']}]",
+            "receivers::pprof::limits::samples_max=7000000",
+            "receivers::otlp::protocols::grpc::endpoint=127.0.0.1:0",
+            "receivers::otlp::limits::decoded_bytes_max=500MiB",
+            "service::pipelines::profiles::receivers=[pprof, otlp]",
+            "service::pipelines::profiles::exporters=[debug]",
+            "exporters::debug={}",
+        ];
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("config.yaml");
+        std::fs::write(&file, "receivers: {}\n").expect("is writable");
+        let sets = sets.map(String::from).into();
+        let options = Options { files: vec![file], sets, ..Options::default() };
+        let resolved = config::load(&options).unwrap_or_else(|problems| panic!("{problems}"));
+        let of_pipeline = limits(&resolved.pipelines[0]);
+        assert_eq!(of_pipeline.samples_max, 7_000_000);
+        assert_eq!(of_pipeline.decoded_bytes_max, 500 << 20);
     }
 }

@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::{
     commit::{Committer, StorageError, file_name, hour_dir, hour_of},
     encode::{Encoder, FileInfo},
-    rows::{self, Batch, Functions, ProfileRows, SampleRows, Space},
+    rows::{self, Batch, Functions, KEPT_ROWS_MAX, ProfileRows, SampleRows, Space},
     schema::{FUNCTIONS, PROFILES, SAMPLES, Table},
     symbols::{Local, Symbols},
     writer_id::WriterId,
@@ -95,9 +95,6 @@ struct Hour {
     /// Starts of the first and the last window, in nanoseconds.
     times: (i64, i64),
 }
-
-/// Rows of a batch whose memory is kept for the next one: 4 MiB.
-const KEPT_ROWS_MAX: usize = 1 << 17;
 
 /// A file that is ready: its table and its bytes.
 type Encoded = (&'static Table, Vec<u8>);

@@ -17,7 +17,10 @@ mod tests;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use tokio::time::{self, MissedTickBehavior};
+use tokio::{
+    sync::watch,
+    time::{self, MissedTickBehavior},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -89,7 +92,7 @@ impl Pipeline {
         let mut running = Running {
             stages,
             spool,
-            limits,
+            limits: watch::Sender::new(limits),
             stats,
             outlet,
             stop,

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use anyhow::Context;
 use futures_util::future::join_all;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{self, Instant},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -27,7 +27,7 @@ use crate::{
 pub struct Running {
     pub(super) stages: Stages,
     pub(super) spool: Arc<Spool>,
-    pub(super) limits: Limits,
+    pub(super) limits: watch::Sender<Limits>,
     pub(super) stats: PipelineStats,
     pub(super) outlet: Outlet,
     /// Cancelled when the pipeline stops: receivers end.
@@ -114,6 +114,12 @@ impl Running {
         &self.spool
     }
 
+    /// Lets exporters read from the spool what these limits let through, beside what they could
+    /// read: limits never shrink while a pipeline runs, because of what was taken before.
+    pub fn raise_limits(&self, limits: &Limits) {
+        self.limits.send_modify(|known| *known = known.or(limits));
+    }
+
     /// Puts processors, each with its id, in the place of those that there were. What one of the
     /// same id dropped counts on.
     pub fn set_processors(&self, processors: Vec<(String, Box<dyn Processor>)>) {
@@ -143,7 +149,7 @@ impl Running {
     }
 
     /// Ends these exporters at once; after `grace` they are aborted. Their places in the spool
-    /// stay until the next [`Running::set_exporters`].
+    /// stay until the next [`Running::add_exporters`].
     pub async fn end_exporters(&mut self, ids: &[String], grace: Duration) {
         let deadline = Instant::now() + grace;
         let parts = ids.iter().filter_map(|id| Some((id, self.exporters.remove(id)?)));
@@ -176,7 +182,8 @@ impl Running {
         for sink in sinks {
             let (id, stats) = (sink.id.clone(), self.stats.exporter(&sink.id));
             let stop = self.drained.child_token();
-            let worker = worker::Worker::new(sink, Arc::clone(&self.spool), self.limits, stats);
+            let (spool, limits) = (Arc::clone(&self.spool), self.limits.subscribe());
+            let worker = worker::Worker::new(sink, spool, limits, stats);
             let work = worker.run(stop.clone());
             let part = self.failures.watch(format!("exporter {id}"), stop, work);
             self.exporters.insert(id, part);

@@ -165,6 +165,35 @@ async fn what_is_refused_for_good_is_kept_as_a_dead_letter() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn limits_that_rise_hold_for_exporters_that_run() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = SpoolConfig { ballast_bytes: 0, ..SpoolConfig::default() };
+    let spool = Spool::open(Arc::new(Disk), dir.path(), config).expect("opens");
+    let memory = Memory::new(Answer::Take);
+    let sink = Sink { id: "one".into(), exporter: Box::new(memory.clone()), settings: settings() };
+    let pipeline = Pipeline {
+        name: "profiles".into(),
+        receivers: Vec::new(),
+        processors: Vec::new(),
+        exporters: vec![sink],
+        spool,
+        limits: Limits { samples_max: 0, ..Limits::default() },
+    };
+    let mut running = pipeline.start().expect("starts");
+    let send = async |running: &mut super::Running, id: &str| {
+        running.add_receiver(id.into(), Box::new(Numbers(5)));
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    };
+    send(&mut running, "first").await;
+    assert_eq!(running.stats().spool().exporters["one"].dead_lettered, 5);
+    running.raise_limits(&Limits::default());
+    running.raise_limits(&Limits { samples_max: 0, ..Limits::default() });
+    send(&mut running, "second").await;
+    assert_eq!(memory.numbers(), (0..5).collect::<Vec<_>>());
+    running.shutdown(Duration::from_secs(5)).await.expect("ends in time");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn exporters_and_receivers_change_while_a_pipeline_runs() {
     let dir = tempfile::tempdir().expect("a directory");
     let config = SpoolConfig { ballast_bytes: 0, ..SpoolConfig::default() };

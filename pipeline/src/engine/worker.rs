@@ -33,7 +33,7 @@ pub struct Worker {
     /// `None` only while a blocking call has it, and after the spool failed.
     reader: Option<Reader>,
     head: watch::Receiver<u64>,
-    limits: Limits,
+    limits: watch::Receiver<Limits>,
     stats: Arc<ExporterStats>,
     saved: Instant,
     started: Instant,
@@ -50,7 +50,12 @@ enum Pushed {
 
 impl Worker {
     /// A worker that reads where its exporter stopped.
-    pub fn new(sink: Sink, spool: Arc<Spool>, limits: Limits, stats: Arc<ExporterStats>) -> Self {
+    pub fn new(
+        sink: Sink,
+        spool: Arc<Spool>,
+        limits: watch::Receiver<Limits>,
+        stats: Arc<ExporterStats>,
+    ) -> Self {
         let head = spool.watch_head();
         let now = Instant::now();
         Self { sink, spool, reader: None, head, limits, stats, saved: now, started: now }
@@ -221,7 +226,7 @@ impl Worker {
 
     /// Records to profiles. What is not whole becomes a dead letter of its own.
     async fn decode(&mut self, records: Vec<Record>) -> anyhow::Result<(Vec<Stored>, Vec<Record>)> {
-        let limits = self.limits;
+        let limits = *self.limits.borrow();
         self.with_reader(move |reader| {
             let (mut profiles, mut whole) = (Vec::new(), Vec::new());
             for record in records {

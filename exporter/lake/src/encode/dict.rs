@@ -66,6 +66,10 @@ impl Dict {
     }
 }
 
+/// Runs and numbers of a column whose memory is kept, 1 MiB each: a larger one goes back to the
+/// system, so that one large profile does not stay for good.
+const KEPT_MAX: usize = 1 << 17;
+
 /// Room that is kept from column to column: a code per id, and the memory of the last large page,
 /// runs and numbers.
 #[derive(Debug, Default)]
@@ -86,7 +90,9 @@ impl Scratch {
 
     /// Takes runs back once their column is coded.
     pub fn give_back_runs(&mut self, runs: Runs) {
-        self.runs = runs;
+        if runs.room() <= KEPT_MAX {
+            self.runs = runs;
+        }
     }
 
     /// An empty list of numbers.
@@ -98,7 +104,9 @@ impl Scratch {
 
     /// Takes numbers back once their column is coded.
     pub fn give_back_numbers(&mut self, numbers: Vec<i64>) {
-        self.numbers = numbers;
+        if numbers.capacity() <= KEPT_MAX {
+            self.numbers = numbers;
+        }
     }
 
     /// Takes a page back once it is compressed, to be filled again.

@@ -46,6 +46,11 @@ impl Runs {
         self.0.clear();
     }
 
+    /// Runs that there is room for.
+    pub fn room(&self) -> usize {
+        self.0.capacity()
+    }
+
     /// Appends codes, a row each.
     pub fn extend(&mut self, codes: impl Iterator<Item = u32>) {
         codes.for_each(|code| self.push(code, 1));

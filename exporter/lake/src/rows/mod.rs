@@ -124,6 +124,9 @@ struct Pair {
 /// Bytes of all comments of a profile that are kept.
 const COMMENTS_BYTES_MAX: usize = 64 << 10;
 
+/// Rows whose memory is kept for the next batch, 4 MiB; a larger one goes back to the system.
+pub const KEPT_ROWS_MAX: usize = 1 << 17;
+
 /// Samples whose stacks are looked up together.
 const BLOCK: usize = 32;
 

@@ -1,6 +1,6 @@
 //! The rows of a batch in the order of the file, found by integer ranks.
 
-use super::{Batch, Row};
+use super::{Batch, KEPT_ROWS_MAX, Row};
 use crate::symbols::Symbols;
 
 /// Rows in order of (service, profile, sample type, stack, labels, time).
@@ -23,9 +23,6 @@ pub struct Space {
     other: Vec<u32>,
     starts: Vec<u32>,
 }
-
-/// Rows whose room is kept; a larger one is given back to the system.
-const KEPT_ROWS_MAX: usize = 1 << 17;
 
 impl Space {
     /// Takes the memory of sorted rows back.

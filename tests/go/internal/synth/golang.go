@@ -37,7 +37,7 @@ const (
 // most stacks stay as they are. Of a third of the stacks some blocks are in use, for half of those for good.
 func Heap(n, samples int, seed uint64, emit func(i int, service string, p *profile.Profile) error) error {
 	rng := rand.New(rand.NewPCG(seed, 7))
-	g := newProgram(rng, Services[0])
+	g := newProgram(rng)
 	sites := heapSites(g, rng, samples)
 	for i := range n {
 		p := &profile.Profile{
@@ -67,7 +67,7 @@ func Heap(n, samples int, seed uint64, emit func(i int, service string, p *profi
 				NumUnit:  map[string][]string{"bytes": {"bytes"}},
 			})
 		}
-		if err := emit(i, Services[0], fill(p)); err != nil {
+		if err := emit(i, service, fill(p)); err != nil {
 			return err
 		}
 	}

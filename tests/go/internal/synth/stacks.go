@@ -27,8 +27,8 @@ var layers = []string{
 	"syscall", "internal/runtime/maps", "runtime",
 }
 
-// Services are the names of the five programs whose profiles are made.
-var Services = [5]string{"checkout", "catalog", "search", "payments", "gateway"}
+// service is the name of the program whose heap profiles are made.
+const service = "checkout"
 
 // goroot is where the sources of a toolchain are that the go command has fetched by itself.
 const goroot = "/go/pkg/mod/golang.org/toolchain@v0.0.1-go1.26.0.linux-amd64/src/"
@@ -63,7 +63,7 @@ type node struct {
 	visits int
 }
 
-func newProgram(rng *rand.Rand, service string) *program {
+func newProgram(rng *rand.Rand) *program {
 	g := &program{
 		rng:       rng,
 		functions: make([][]*profile.Function, len(layers)),
