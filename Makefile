@@ -7,10 +7,11 @@ CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
 web := exporter/web
 
-.PHONY: run local test test-long bench ui setup setup-test lint test-rust test-go test-web fuzz help
+.PHONY: run local test test-long bench e2e-otlp ui setup setup-test lint test-rust test-go test-web \
+  fuzz help
 
 help: ## Show the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 run: setup ## Profile a demo shop and profpipe itself; the web app is at http://127.0.0.1:8989
 	cargo build --release --locked
@@ -21,12 +22,16 @@ local: run ## The same, by its name in rancher-profiling
 test: setup-test lint test-go test-web test-rust fuzz ## All tests, within 40 minutes on two cores
 	@echo "all tests passed"
 
-test-long: setup-test ## What takes longer: 1,000 kills, 36,000 crash cases, full disks, minutes of fuzzing
+test-long: setup-test ## What takes longer: 1,000 kills, 36,000 crash cases, full disks, all faults of a Collector, minutes of fuzzing
 	SPOOL_CRASH_CASES=12000 cargo test --locked -p pipeline --test spool_crash -- --nocapture
 	LAKE_CRASH_SEEDS=10000 cargo test --locked -p lake --lib crash
 	KILL_ROUNDS=1000 PROFPIPE_REQUIRE_TOOLS=1 cargo test --locked --test main kill -- --nocapture
 	PROFPIPE_DISKS=1 PROFPIPE_REQUIRE_TOOLS=1 cargo test --locked --test main disk:: -- --nocapture
+	PROFPIPE_FAULTS=all PROFPIPE_REQUIRE_TOOLS=1 cargo test --locked --test main every_fault -- --nocapture
 	$(MAKE) fuzz FUZZ_SECONDS=120
+
+e2e-otlp: setup-test ## What goes through a real OpenTelemetry Collector, and its faults; part of test
+	PROFPIPE_REQUIRE_TOOLS=1 cargo test --locked --test main e2e:: -- --nocapture
 
 bench: setup-test ## Figures against peers and physical limits, written to docs/benchmarks.md
 	tests/bench/run.sh

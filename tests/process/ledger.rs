@@ -13,7 +13,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use lake::{Allowance, Gauge, Lake, Selection, time::TimeRange};
+use lake::{Allowance, Gauge, Lake, ProfileEntry, Selection, time::TimeRange};
 use pipeline::picture::{self, Sort, Tree};
 
 use crate::support::{http::Account, numbers::Log};
@@ -26,9 +26,9 @@ pub struct Life {
     pub scraped: u64,
 }
 
-/// Checks a lake that has all there is: the targets have ended, and nothing is pending.
-pub fn check(data_dir: &Path, log: &Log, lives: &[Life], account: &Account) {
-    let lake = Lake::open(data_dir.join("lake"));
+/// What is in a lake, by number: how often it is there, which is once. And the lake's profiles.
+pub fn found(lake: &Path) -> (BTreeMap<u64, i64>, Vec<ProfileEntry>) {
+    let lake = Lake::open(lake.to_owned());
     let selection = Selection::new(TimeRange::ALL);
     let allowance = Allowance::default();
     let flame = lake.flame(&selection, Gauge::default(), &allowance).unwrap();
@@ -36,11 +36,15 @@ pub fn check(data_dir: &Path, log: &Log, lives: &[Life], account: &Account) {
     let skipped = (flame.notes.skipped, notes.skipped);
     assert_eq!(skipped, (vec![], vec![]), "torn files");
     assert!(!more, "all profiles are listed");
-
     let tree = Tree::new(&flame.trie, &flame.kind.unit, flame.own);
     let top = picture::top(&tree, Sort::Flat, 0);
-    let found: BTreeMap<u64, i64> =
-        top.rows.iter().map(|row| (row.function[1..].parse().expect("f<N>"), row.flat)).collect();
+    let numbers = top.rows.iter().map(|row| (row.function[1..].parse().expect("f<N>"), row.flat));
+    (numbers.collect(), profiles)
+}
+
+/// Checks a lake that has all there is: the targets have ended, and nothing is pending.
+pub fn check(data_dir: &Path, log: &Log, lives: &[Life], account: &Account) {
+    let (found, profiles) = found(&data_dir.join("lake"));
     let twice: Vec<_> = found.iter().filter(|(_, value)| **value != 1).collect();
     assert!(twice.is_empty(), "not once: {twice:?}");
     let lost: Vec<_> = log.acknowledged.iter().filter(|n| !found.contains_key(n)).collect();

@@ -7,7 +7,7 @@ mod disk;
 mod exact;
 mod hostile;
 mod kill;
-mod ledger;
+pub mod ledger;
 mod openapi;
 mod processors;
 mod reload;

@@ -1,6 +1,7 @@
 //! What the tests share: programs that are built once, and processes that end with their test.
 
 pub mod cli;
+pub mod collector;
 pub mod go;
 pub mod hostile;
 pub mod http;
@@ -9,6 +10,7 @@ pub mod numbers;
 pub mod oracle;
 pub mod process;
 pub mod profiles;
+pub mod proxy;
 pub mod python;
 pub mod schema;
 
@@ -23,6 +25,12 @@ pub fn skip(what: &str) {
     let required = std::env::var("PROFPIPE_REQUIRE_TOOLS").is_ok_and(|value| value == "1");
     assert!(!required, "{what} is missing, and PROFPIPE_REQUIRE_TOOLS=1");
     eprintln!("skipped: {what} is missing");
+}
+
+/// Ports that nobody listens to at the moment, for programs that have to be told theirs.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    let held = [(); N].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    held.map(|listener| listener.local_addr().unwrap().port())
 }
 
 /// A directory that stays from run to run: for what is costly to make, and the same each time.

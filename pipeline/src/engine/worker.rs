@@ -26,6 +26,10 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 /// How long after the start a shorter wait holds, so that a new user soon sees all profiles.
 const YOUNG: Duration = Duration::from_secs(20);
 
+/// What a push that is under way has when the pipeline stops: a backend that is silent must not eat
+/// the grace period, in which the spool and the cursor have to come to their end as well.
+const LAST_PUSH: Duration = Duration::from_secs(3);
+
 /// The loop of one exporter.
 pub struct Worker {
     sink: Sink,
@@ -183,7 +187,15 @@ impl Worker {
         let mut backoff = Backoff::new(&retry);
         loop {
             let attempt = self.sink.exporter.export(export);
-            let result = time::timeout(self.sink.settings.timeout, attempt).await;
+            let attempt = time::timeout(self.sink.settings.timeout, attempt);
+            let too_late = async {
+                drained.cancelled().await;
+                time::sleep(LAST_PUSH).await;
+            };
+            let result = tokio::select! {
+                result = attempt => result,
+                () = too_late => return Ok(Pushed::Stopped),
+            };
             let (error, after) = match result {
                 Ok(Ok(())) => {
                     self.stats.succeeded(samples(export));

@@ -2,10 +2,12 @@
 // functions. It prints its address as the first line and exits when its standard input closes.
 //
 // main.burn takes CPU time, three quarters of it in main.inner, which it calls; main.allocate allocates
-// blocks of 64 KiB, every one of them in the heap profile, and keeps the last 64 of them, 4 MiB.
+// blocks of 64 KiB, every one of them in the heap profile, and keeps the last 64 of them, 4 MiB. Both
+// are done with labels: task, and the span that they would belong to.
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +15,7 @@ import (
 	_ "net/http/pprof"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"sync"
 	"time"
 )
@@ -70,6 +73,9 @@ func main() {
 
 // work keeps about a third of a core busy.
 func work() {
+	labels := pprof.Labels("task", "burn",
+		"trace_id", "0af7651916cd43dd8448eb211c80319c", "span_id", "b7ad6b7169203331")
+	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), labels))
 	for i := 0; ; i++ {
 		for start := time.Now(); time.Since(start) < 10*time.Millisecond; {
 			burn()
