@@ -17,9 +17,6 @@ const VERSION: u32 = 1;
 const CRC_AT: usize = SLOT_BYTES - 4;
 const ATTEMPTS: u32 = 3;
 
-/// The highest generation that is believed.
-const GENERATION_MAX: u64 = 1 << 62;
-
 /// The file and the generation that was saved last.
 pub(super) struct SlotFile {
     disk: Arc<dyn Storage>,
@@ -56,16 +53,16 @@ impl SlotFile {
     ) -> Result<Option<(Self, Vec<u8>)>, SpoolError> {
         let bytes = disk.read_at(path, 0, FILE_BYTES).map_err(io_error("read", path))?;
         let mut newest: Option<(u64, Vec<u8>)> = None;
-        for slot in bytes.chunks_exact(SLOT_BYTES) {
+        for (at, slot) in bytes.chunks_exact(SLOT_BYTES).enumerate() {
             let Some((version, generation, body)) = decode(magic, slot) else { continue };
-            if generation > GENERATION_MAX {
-                continue; // Nobody saves that often: it is damage, and would leave no number above.
+            if slot_at(generation) != at * SLOT_BYTES {
+                continue; // It was not written here, and what is saved next would overwrite it.
             }
             if version > VERSION {
                 let file = path.into();
                 return Err(SpoolError::NewerVersion { file, version, known: VERSION });
             }
-            if newest.as_ref().is_none_or(|(newest, _)| generation > *newest) {
+            if newest.as_ref().is_none_or(|(newest, _)| is_newer(generation, *newest)) {
                 newest = Some((generation, body.to_vec()));
             }
         }
@@ -82,7 +79,7 @@ impl SlotFile {
 
     /// Makes `body` the durable state. After an error either state may come back.
     pub(super) fn save(&mut self, body: &[u8]) -> Result<(), SpoolError> {
-        let generation = self.generation + 1;
+        let generation = self.generation.wrapping_add(1);
         self.write_slot(generation, body)?;
         self.generation = generation;
         Ok(())
@@ -112,6 +109,11 @@ impl SlotFile {
         self.handle = Some(handle);
         Ok(())
     }
+}
+
+/// Generations go around, so that after each there is a next, whatever a damaged file says.
+fn is_newer(generation: u64, other: u64) -> bool {
+    generation.wrapping_sub(other).cast_signed() > 0
 }
 
 fn slot_at(generation: u64) -> usize {
@@ -191,17 +193,28 @@ mod tests {
     }
 
     #[test]
-    fn a_generation_that_leaves_no_number_above_is_damage() {
+    fn after_every_generation_there_is_a_next() {
+        for made_up in [u64::MAX, u64::MAX - 1, 1 << 62, 1 << 63, (1 << 63) + 3] {
+            let disk = SimDisk::new(1);
+            let (_, path) = saved(&disk);
+            let slot = encode(MAGIC, made_up, b"made up");
+            let at = slot_at(made_up);
+            disk.rot(&path, |bytes| bytes[at..][..SLOT_BYTES].copy_from_slice(&slot));
+            for body in [b"four", b"five", b"five"] {
+                let opened = SlotFile::open(Arc::new(disk.clone()), &path, MAGIC).unwrap();
+                opened.expect("a slot is whole").0.save(body).unwrap();
+                assert_eq!(state(&disk).unwrap(), body, "{made_up}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_slot_in_the_place_of_the_other_is_damage() {
         let disk = SimDisk::new(1);
         let (_, path) = saved(&disk);
-        let slot = encode(MAGIC, u64::MAX, b"made up");
-        let at = slot_at(u64::MAX);
-        disk.rot(&path, |bytes| bytes[at..][..SLOT_BYTES].copy_from_slice(&slot));
-        let opened = SlotFile::open(Arc::new(disk.clone()), &path, MAGIC).unwrap();
-        let (mut file, body) = opened.expect("the other slot is whole");
-        assert_ne!(body, b"made up");
-        file.save(b"four").unwrap();
-        assert_eq!(state(&disk).unwrap(), b"four");
+        let slot = encode(MAGIC, 8, b"made up");
+        disk.rot(&path, |bytes| bytes[slot_at(9)..][..SLOT_BYTES].copy_from_slice(&slot));
+        assert_eq!(state(&disk).unwrap(), b"two");
     }
 
     #[test]
