@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use lake::WriterId;
-use pipeline::{component::Exporter, settings::Settings};
+use pipeline::{component::Exporter, extension::Auth, settings::Settings};
 use serde::{Deserialize, Deserializer, de};
 
 pub mod debug;
@@ -51,6 +51,26 @@ impl Config {
             Self::OtlpHttp(config) => config.check(false),
             Self::Parquet(config) => config.check(),
             Self::Ui(config) => config.check(),
+        }
+    }
+
+    /// What names an authenticator, each with the path of its key.
+    pub fn auths(&mut self) -> Vec<(String, &mut Auth)> {
+        match self {
+            Self::OtlpGrpc(config) | Self::OtlpHttp(config) => {
+                let auth = config.auth.iter_mut();
+                auth.map(|auth| ("auth.authenticator".to_owned(), auth)).collect()
+            }
+            Self::Debug(_) | Self::Parquet(_) | Self::Ui(_) => Vec::new(),
+        }
+    }
+
+    /// The host that credentials would go to in the clear, if they would.
+    pub fn plain_host(&self) -> Option<String> {
+        match self {
+            Self::OtlpGrpc(config) if config.is_plain(true) => config.host(true),
+            Self::OtlpHttp(config) if config.is_plain(false) => config.host(false),
+            _ => None,
         }
     }
 

@@ -7,7 +7,7 @@ pub mod otlp;
 pub mod pprof;
 
 use budget::Budget;
-use pipeline::{component::Receiver, limits::Limits, target::TargetBoard};
+use pipeline::{component::Receiver, extension::Auth, limits::Limits, target::TargetBoard};
 use serde::{Deserialize, Deserializer, de::Error};
 
 /// The types of receivers, as configs name them.
@@ -17,9 +17,9 @@ pub const KINDS: &[&str] = &["otlp", "pprof"];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Config {
     /// Takes what OTLP senders push.
-    Otlp(otlp::Config),
+    Otlp(Box<otlp::Config>),
     /// Scrapes `/debug/pprof` of Go processes.
-    Pprof(pprof::Config),
+    Pprof(Box<pprof::Config>),
 }
 
 /// What all receivers share with the pages and with `/metrics`. Cloning gives the same ones.
@@ -56,6 +56,25 @@ impl Config {
         }
     }
 
+    /// What names an authenticator, each with the path of its key.
+    pub fn auths(&mut self) -> Vec<(String, &mut Auth)> {
+        match self {
+            Self::Otlp(config) => config.auths(),
+            Self::Pprof(config) => {
+                let auth = config.auth.iter_mut();
+                auth.map(|auth| ("auth.authenticator".to_owned(), auth)).collect()
+            }
+        }
+    }
+
+    /// Whether an authenticator says who may come in, rather than who we are.
+    pub fn is_server(&self) -> bool {
+        match self {
+            Self::Otlp(_) => true,
+            Self::Pprof(_) => false,
+        }
+    }
+
     /// Everything that is wrong with it, each with the path of its key below the receiver.
     pub fn check(&self) -> Vec<pprof::Problem> {
         match self {
@@ -69,9 +88,9 @@ impl Config {
 #[derive(Debug)]
 pub enum Handle {
     /// Nothing: with another config it is made anew.
-    Otlp(otlp::Config),
+    Otlp(Box<otlp::Config>),
     /// Other targets.
-    Pprof(pprof::Handle),
+    Pprof(Box<pprof::Handle>),
 }
 
 impl Handle {
@@ -122,7 +141,7 @@ pub fn build(
         }
         Config::Pprof(config) => {
             let (receiver, handle) = pprof::Pprof::new(id, config, context)?;
-            Ok((Box::new(receiver), Handle::Pprof(handle)))
+            Ok((Box::new(receiver), Handle::Pprof(Box::new(handle))))
         }
     }
 }
@@ -136,7 +155,7 @@ mod tests {
     #[tokio::test]
     async fn configs_are_read_by_type_and_built() {
         let defaults = Config::parse("pprof", Value::Null).unwrap();
-        assert_eq!(defaults, Config::Pprof(pprof::Config::default()));
+        assert_eq!(defaults, Config::Pprof(Box::default()));
         let config = Config::parse("pprof", json!({"interval": "30s"})).unwrap();
         assert!(
             config.check().is_empty() && build("pprof/x", &config, &Context::default()).is_ok()

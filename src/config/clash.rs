@@ -3,6 +3,7 @@
 use std::path::{Component, Path as FilePath, PathBuf};
 
 use super::{
+    extensions::HealthSpec,
     model::Config,
     node::{Node, Path},
     problem::Problem,
@@ -11,6 +12,7 @@ use super::{
 /// Finds ports and directories that two components want, and pages open to the network.
 pub(crate) fn check(
     config: &Config,
+    health: &[HealthSpec],
     root: &Node,
     problems: &mut Vec<Problem>,
     warnings: &mut Vec<Problem>,
@@ -19,6 +21,10 @@ pub(crate) fn check(
     let mut lakes: Vec<(Path, PathBuf)> = Vec::new();
     if let Some(own) = &config.self_telemetry {
         ports.push((Path::of(&["self_telemetry", "pprof_port"]), "127.0.0.1", own.pprof_port));
+    }
+    for spec in health {
+        let path = Path::of(&["extensions", &spec.id.to_string(), "endpoint"]);
+        ports.extend(spec.config.host_port().map(|(host, port)| (path, host, port)));
     }
     for (id, exporter) in &config.exporters {
         let path = Path::of(&["exporters", &id.to_string()]);

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData, str::FromStr};
 
-use pipeline::processor;
+use pipeline::{extension, processor};
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, Error, MapAccess, Visitor},
@@ -52,6 +52,15 @@ impl Component for processor::Config {
 impl Component for exporter::Config {
     const WHAT: &'static str = "exporter";
     const KINDS: &'static [&'static str] = exporter::KINDS;
+
+    fn parse<'de, D: Deserializer<'de>>(kind: &str, de: D) -> Result<Self, D::Error> {
+        Self::parse(kind, de)
+    }
+}
+
+impl Component for extension::Config {
+    const WHAT: &'static str = "extension";
+    const KINDS: &'static [&'static str] = extension::KINDS;
 
     fn parse<'de, D: Deserializer<'de>>(kind: &str, de: D) -> Result<Self, D::Error> {
         Self::parse(kind, de)

@@ -8,6 +8,7 @@ mod clash;
 mod components;
 mod de;
 mod expand;
+mod extensions;
 mod model;
 mod monitors;
 mod node;
@@ -24,6 +25,7 @@ mod yaml;
 use std::path::PathBuf;
 
 pub use components::ComponentId;
+pub use extensions::HealthSpec;
 pub use problem::{Problem, Problems};
 pub use reference::{components, page};
 pub use resolve::{PipelineSpec, Resolved, SelfProfile, UiSpec};

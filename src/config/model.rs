@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pipeline::processor;
+use pipeline::{extension, processor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
@@ -28,6 +28,10 @@ pub(crate) struct Config {
     #[serde(deserialize_with = "components")]
     #[schemars(with = "BTreeMap<String, Elsewhere>")]
     pub exporters: BTreeMap<ComponentId, exporter::Config>,
+    /// What stands beside pipelines, by `type[/name]`.
+    #[serde(deserialize_with = "components")]
+    #[schemars(with = "BTreeMap<String, Elsewhere>")]
+    pub extensions: BTreeMap<ComponentId, extension::Config>,
     /// What is joined, and how profpipe speaks of itself.
     pub service: Service,
     /// The documented collector's form of targets.
@@ -40,6 +44,9 @@ pub(crate) struct Config {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Service {
+    /// Ids of the extensions that run.
+    #[schemars(with = "Vec<String>")]
+    pub extensions: Vec<ComponentId>,
     /// Pipelines by `profiles[/name]`.
     #[serde(deserialize_with = "components")]
     #[schemars(with = "BTreeMap<String, Pipeline>")]

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use pipeline::processor;
+use pipeline::{extension, processor};
 use schemars::{Schema, schema_for};
 use serde_json::{Map, Value, json};
 
@@ -13,10 +13,11 @@ use super::model::Config;
 type Schemas = fn(&str) -> Option<Schema>;
 
 /// Sections of components: their key in a config, their types, and what each can be told.
-const SECTIONS: [(&str, &[&str], Schemas); 3] = [
+const SECTIONS: [(&str, &[&str], Schemas); 4] = [
     ("receivers", receiver::KINDS, receiver::schema),
     ("processors", processor::KINDS, processor::schema),
     ("exporters", exporter::KINDS, exporter::schema),
+    ("extensions", extension::KINDS, extension::schema),
 ];
 
 const HEAD: &str = "\

@@ -14,6 +14,7 @@ use pipeline::processor;
 use super::{
     Options, clash,
     components::ComponentId,
+    extensions::{self, HealthSpec},
     model::{Config, Pipeline},
     monitors,
     node::{Node, Path},
@@ -30,6 +31,8 @@ pub struct Resolved {
     pub ui: Vec<UiSpec>,
     /// Whether profpipe serves and scrapes its own profile.
     pub self_telemetry: Option<SelfProfile>,
+    /// Addresses for probes.
+    pub health: Vec<HealthSpec>,
     /// Own logs and metrics.
     pub telemetry: Telemetry,
     /// What is odd but works, each with its place.
@@ -95,13 +98,14 @@ pub(crate) fn resolve(
     graph.add_default_pipeline();
     graph.add_lake_for_pages();
     graph.set_paths_and_endpoints();
+    let health = extensions::resolve(&mut graph.config, root, graph.problems, &mut graph.warnings);
     graph.check_components();
     graph.check_references();
     let ui = graph.pages();
-    clash::check(&graph.config, root, graph.problems, &mut graph.warnings);
+    clash::check(&graph.config, &health, root, graph.problems, &mut graph.warnings);
     let pipelines = graph.pipelines();
     let warnings = graph.warnings.iter().map(Problem::to_string).collect();
-    Resolved { pipelines, ui, self_telemetry: self_profile, telemetry, warnings }
+    Resolved { pipelines, ui, self_telemetry: self_profile, health, telemetry, warnings }
 }
 
 /// A config on its way to pipelines.
@@ -154,7 +158,7 @@ impl Graph<'_> {
         let section = if monitors.is_empty() { "self_telemetry" } else { "monitors" };
         // The default of the receiver names profiles for targets that have none of their own.
         let receiver = receiver::pprof::Config { targets, ..Default::default() };
-        let receiver = receiver::Config::Pprof(receiver);
+        let receiver = receiver::Config::Pprof(Box::new(receiver));
         if self.config.receivers.insert(id.clone(), receiver).is_some() {
             let path = Path::of(&["receivers", &id.to_string()]);
             self.problem(path, format!("this id is taken by the receiver that `{section}` makes"));

@@ -2,6 +2,7 @@
 //! guards all of them.
 
 mod guard;
+mod health;
 mod ops;
 mod pages;
 mod reload;
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 
 pub use guard::AllowedHosts;
+pub use health::health;
 pub use ops::{Check, Checks, Ops};
 pub use pages::Pages;
 pub use reload::{ReloadRequests, reload_requests};
@@ -33,7 +35,7 @@ pub struct Server {
 /// Takes the port of a server.
 pub async fn listen(endpoint: &str) -> anyhow::Result<TcpListener> {
     let bound = TcpListener::bind(endpoint).await;
-    bound.with_context(|| format!("listen on {endpoint} for the web app"))
+    bound.with_context(|| format!("listen on {endpoint}"))
 }
 
 /// `pages` behind the Host check, which `ops` are not: probes and scrapers use addresses that
@@ -58,7 +60,7 @@ impl Server {
 
     /// Where it listens.
     pub fn address(&self) -> anyhow::Result<SocketAddr> {
-        self.listener.local_addr().context("read the address of the web app")
+        self.listener.local_addr().context("read the address of a server")
     }
 
     /// Answers until `stop`, then lets answers under way finish for a moment.
@@ -71,7 +73,7 @@ impl Server {
             tokio::time::sleep(STOP_GRACE).await;
         };
         tokio::select! {
-            served = async { serving.await } => served.context("serve the web app"),
+            served = async { serving.await } => served.context("serve over HTTP"),
             () = late => Ok(()),
         }
     }

@@ -38,8 +38,12 @@ impl Checks {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = checks;
     }
 
-    fn snapshot(&self) -> Vec<Check> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What is wrong, a line each.
+    pub(super) fn failing(&self) -> Vec<String> {
+        let checks = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let failing =
+            checks.iter().filter_map(|(name, check)| Some(format!("{name}: {}\n", check().err()?)));
+        failing.collect()
     }
 }
 
@@ -53,12 +57,7 @@ pub fn router(ops: Ops) -> Router {
 }
 
 async fn ready(State(ops): State<Ops>) -> impl IntoResponse {
-    let failing: Vec<String> = ops
-        .checks
-        .snapshot()
-        .into_iter()
-        .filter_map(|(name, check)| Some(format!("{name}: {}\n", check().err()?)))
-        .collect();
+    let failing = ops.checks.failing();
     match failing.is_empty() {
         true => (StatusCode::OK, "ok\n".to_owned()),
         false => (StatusCode::SERVICE_UNAVAILABLE, failing.concat()),

@@ -10,7 +10,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Resolved, UiSpec},
+    config::{HealthSpec, Resolved, UiSpec},
     http::{self, AllowedHosts, Ops, Pages, Server},
     self_profile,
 };
@@ -21,6 +21,7 @@ pub struct Servers {
     sources: Sources,
     lakes: BTreeMap<PathBuf, Arc<Lake>>,
     pages: Vec<Page>,
+    health: Vec<Health>,
     own: Option<Own>,
     /// Each ends with whether it was told to.
     tasks: JoinSet<anyhow::Result<bool>>,
@@ -30,12 +31,19 @@ pub struct Servers {
 #[derive(Default)]
 pub struct Bound {
     pages: BTreeMap<String, TcpListener>,
+    health: BTreeMap<String, TcpListener>,
     own: Option<TcpListener>,
 }
 
 struct Page {
     spec: UiSpec,
     address: SocketAddr,
+    pages: Pages,
+    stop: CancellationToken,
+}
+
+struct Health {
+    spec: HealthSpec,
     pages: Pages,
     stop: CancellationToken,
 }
@@ -48,8 +56,9 @@ struct Own {
 impl Servers {
     /// No server yet. `sources` are what pages show besides lakes.
     pub fn new(ops: Ops, sources: Sources) -> Self {
-        let (lakes, pages, tasks) = (BTreeMap::new(), Vec::new(), JoinSet::new());
-        Self { ops, sources, lakes, pages, own: None, tasks }
+        let (lakes, tasks) = (BTreeMap::new(), JoinSet::new());
+        let (pages, health) = (Vec::new(), Vec::new());
+        Self { ops, sources, lakes, pages, health, own: None, tasks }
     }
 
     /// Takes the ports that this config needs and no server has. Fails where one is taken.
@@ -59,6 +68,13 @@ impl Servers {
             if !self.pages.iter().any(|page| is_same_place(&page.spec, spec)) {
                 let listener = http::listen(&spec.config.endpoint).await?;
                 bound.pages.insert(spec.id.to_string(), listener);
+            }
+        }
+        for spec in &resolved.health {
+            let same = |health: &Health| health.spec.config.endpoint == spec.config.endpoint;
+            if !self.health.iter().any(same) {
+                let listener = http::listen(&spec.config.endpoint).await?;
+                bound.health.insert(spec.id.to_string(), listener);
             }
         }
         if let Some(own) = &resolved.self_telemetry
@@ -91,7 +107,40 @@ impl Servers {
             self.pages.push(page);
         }
         old.iter().for_each(|page| page.stop.cancel());
+        self.serve_health(resolved, bound.health)?;
         self.serve_own(resolved, bound.own)
+    }
+
+    fn serve_health(
+        &mut self,
+        resolved: &Resolved,
+        mut bound: BTreeMap<String, TcpListener>,
+    ) -> anyhow::Result<()> {
+        let mut old = std::mem::take(&mut self.health);
+        for spec in &resolved.health {
+            let router = http::health(&spec.config, self.ops.checks.clone());
+            let same = |health: &Health| health.spec.config.endpoint == spec.config.endpoint;
+            let health = match old.iter().position(same) {
+                Some(index) => {
+                    let mut health = old.swap_remove(index);
+                    if health.spec != *spec {
+                        health.pages.set(router);
+                        health.spec = spec.clone();
+                    }
+                    health
+                }
+                None => {
+                    let listener = bound.remove(&spec.id.to_string());
+                    let listener = listener.context("a health check has no port")?;
+                    let (pages, stop) = (Pages::new(router), CancellationToken::new());
+                    self.spawn(Server::new(listener, pages.clone()).serve(stop.clone()), &stop);
+                    Health { spec: spec.clone(), pages, stop }
+                }
+            };
+            self.health.push(health);
+        }
+        old.iter().for_each(|health| health.stop.cancel());
+        Ok(())
     }
 
     fn serve_own(
@@ -169,7 +218,9 @@ impl Servers {
     /// Ends all of them, each after the answers that are under way.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         let own = self.own.iter().map(|own| &own.stop);
-        self.pages.iter().map(|page| &page.stop).chain(own).for_each(CancellationToken::cancel);
+        let health = self.health.iter().map(|health| &health.stop);
+        let pages = self.pages.iter().map(|page| &page.stop);
+        pages.chain(health).chain(own).for_each(CancellationToken::cancel);
         let mut result = Ok(());
         while let Some(server) = self.tasks.join_next().await {
             result = result.and(server.map_err(Into::into).flatten().map(|_| ()));

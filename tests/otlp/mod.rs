@@ -1,5 +1,8 @@
 //! OTLP from our exporters to our receiver, over real sockets, and what a stranger is answered.
 
+mod auth;
+mod connections;
+mod proxy;
 mod refusals;
 mod tls;
 

@@ -9,13 +9,13 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use super::{Peer, export};
 
 /// An authority, and files of certificates that it signed.
-struct Authority {
+pub(super) struct Authority {
     folder: tempfile::TempDir,
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut params = CertificateParams::new(vec![]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -25,12 +25,12 @@ impl Authority {
         Self { folder, issuer }
     }
 
-    fn ca(&self) -> PathBuf {
+    pub(super) fn ca(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
     /// Files of a certificate and its key.
-    fn sign(&self, name: &str) -> (PathBuf, PathBuf) {
+    pub(super) fn sign(&self, name: &str) -> (PathBuf, PathBuf) {
         let params = CertificateParams::new(vec!["localhost".into()]).unwrap();
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
@@ -52,6 +52,7 @@ async fn both_sides_show_who_they_are() {
         key_file,
         client_ca_file: Some(authority.ca()),
         min_version: Some("1.3".into()),
+        ..Default::default()
     };
     let mut peer = Peer::start(|grpc, http| {
         (grpc.tls, http.tls) = (Some(tls.clone()), Some(tls));
@@ -76,6 +77,36 @@ async fn both_sides_show_who_they_are() {
             assert!(refused.export(&export).await.is_err(), "{what}, gRPC {is_grpc}");
         }
         let mut good = client(authority.ca(), Some(&known));
+        let (result, got) = tokio::join!(good.export(&export), peer.next(Outcome::Delivered));
+        result.unwrap();
+        assert_eq!(got.len(), 1);
+    }
+    peer.end().await;
+}
+
+#[tokio::test]
+async fn a_certificate_may_have_another_name_than_the_host() {
+    let Some(export) = export(1) else { return };
+    let authority = Authority::new();
+    let (cert_file, key_file) = authority.sign("server");
+    let server = receiver::otlp::Tls { cert_file, key_file, ..Default::default() };
+    let mut peer = Peer::start(|grpc, http| {
+        (grpc.tls, http.tls) = (Some(server.clone()), Some(server));
+    });
+    let ca_pem = Some(std::fs::read_to_string(authority.ca()).unwrap());
+    for is_grpc in [true, false] {
+        let endpoint = format!("https://{}", peer.addresses[usize::from(!is_grpc)]);
+        let client = |name: Option<&str>| {
+            let server_name_override = name.map(str::to_owned);
+            let tls = Tls { ca_pem: ca_pem.clone(), server_name_override, ..Tls::default() };
+            let config = Config { endpoint: endpoint.clone(), tls, ..peer.exporter(is_grpc) };
+            assert_eq!(config.check(is_grpc), []);
+            Otlp::new(&config, is_grpc).unwrap()
+        };
+        // The certificate is for localhost, not for the address.
+        assert!(client(None).export(&export).await.is_err(), "gRPC {is_grpc}");
+        assert!(client(Some("other.local")).export(&export).await.is_err(), "gRPC {is_grpc}");
+        let mut good = client(Some("localhost"));
         let (result, got) = tokio::join!(good.export(&export), peer.next(Outcome::Delivered));
         result.unwrap();
         assert_eq!(got.len(), 1);

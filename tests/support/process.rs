@@ -61,6 +61,16 @@ impl Running {
         Self::spawn(command, data_dir).await
     }
 
+    /// The same with these variables in its environment.
+    pub async fn start_in(dir: &Path, config: &str, variables: &[(&str, &str)]) -> Self {
+        let (file, data_dir) = (dir.join("config.yaml"), dir.join("data"));
+        fs::write(&file, config).unwrap();
+        let mut command = profpipe();
+        command.args(["run", "--web-port", "0", "--config"]).arg(&file);
+        command.arg("--data-dir").arg(&data_dir).envs(variables.iter().copied());
+        Self::spawn(command, data_dir).await
+    }
+
     /// The same with a data directory that is a disk of so many MiB, in memory, which nobody else
     /// sees.
     pub async fn start_on_disk(dir: &Path, config: &str, disk_mib: u64) -> Self {

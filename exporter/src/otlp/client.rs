@@ -3,19 +3,23 @@
 
 use std::{
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use pipeline::{extension, secret::Secret};
 use reqwest::{
     Certificate, ClientBuilder, Identity, Proxy, Response, Url,
-    header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE},
+    dns::{Addrs, Name, Resolve, Resolving},
+    header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, TE},
     redirect,
+    tls::Version,
 };
 
-use super::{Compression, Config, Encoding};
+use super::{Compression, Config, Encoding, Keepalive, Tls};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,6 +34,8 @@ pub(super) struct Client {
     client: reqwest::Client,
     made: Instant,
     url: Url,
+    /// Host and port of the other end.
+    place: String,
     headers: HeaderMap,
 }
 
@@ -37,58 +43,141 @@ impl Client {
     /// Reads certificates; connects when there is something to send.
     pub(super) fn new(config: &Config, is_grpc: bool) -> anyhow::Result<Self> {
         let url = config.url(is_grpc);
-        let url = Url::parse(&url).with_context(|| format!("read the endpoint {url}"))?;
-        let headers = headers(config, is_grpc)?;
-        let client = client(config, is_grpc, &url)?;
-        Ok(Self { client, made: Instant::now(), url, headers })
+        let mut url = Url::parse(&url).with_context(|| format!("read the endpoint {url}"))?;
+        let mut headers = headers(config, is_grpc)?;
+        let host = url.host_str().with_context(|| format!("the endpoint {url} has no host"))?;
+        let place = format!("{host}:{}", url.port_or_known_default().unwrap_or(443));
+        if let Some(name) = &config.tls.server_name_override
+            && url.scheme() == "https"
+        {
+            if !is_grpc {
+                headers.insert(HOST, HeaderValue::from_str(&place).context("name the host")?);
+            }
+            url.set_host(Some(name)).context("use server_name_override")?;
+        }
+        let client = client(config, is_grpc, &url, &place)?;
+        Ok(Self { client, made: Instant::now(), url, place, headers })
     }
 
     /// Makes the client anew where it is old.
     pub(super) fn refresh(&mut self, config: &Config, is_grpc: bool) -> anyhow::Result<()> {
         if self.made.elapsed() >= config.reconnect_interval {
-            self.client = client(config, is_grpc, &self.url)?;
+            self.client = client(config, is_grpc, &self.url, &self.place)?;
             self.made = Instant::now();
         }
         Ok(())
     }
 
     /// Sends a request. What fails here has not come to an answer.
-    pub(super) async fn post(&self, body: Vec<u8>, timeout: Duration) -> anyhow::Result<Response> {
-        let request = self.client.post(self.url.clone()).headers(self.headers.clone());
-        let sent = request.timeout(timeout).body(body).send().await;
-        sent.with_context(|| format!("send to {}", self.url.origin().ascii_serialization()))
+    pub(super) async fn post(&self, body: Vec<u8>, config: &Config) -> anyhow::Result<Response> {
+        let mut headers = self.headers.clone();
+        if let Some(auth) = config.auth.clone() {
+            // A file may have to be read.
+            let read = tokio::task::spawn_blocking(move || extension::credentials(&auth)).await;
+            let (name, value) = read.context("read credentials")?.context("read credentials")?;
+            let (name, value) = header(&name, &value)?;
+            headers.insert(name, value);
+        }
+        let request = self.client.post(self.url.clone()).headers(headers);
+        let sent = request.timeout(config.timeout).body(body).send().await;
+        sent.with_context(|| format!("send to {}", self.place))
     }
 }
 
-fn client(config: &Config, is_grpc: bool, url: &Url) -> anyhow::Result<reqwest::Client> {
+fn client(
+    config: &Config,
+    is_grpc: bool,
+    url: &Url,
+    place: &str,
+) -> anyhow::Result<reqwest::Client> {
     let mut builder =
         ClientBuilder::new().connect_timeout(CONNECT_TIMEOUT).redirect(redirect::Policy::none());
-    if is_grpc && url.scheme() == "http" {
-        builder = builder.http2_prior_knowledge();
+    let is_plain = url.scheme() == "http";
+    if is_grpc {
+        let Keepalive { time, timeout, permit_without_stream } = config.keepalive;
+        builder = builder.http2_keep_alive_interval((!time.is_zero()).then_some(time));
+        builder = builder.http2_keep_alive_timeout(timeout);
+        builder = builder.http2_keep_alive_while_idle(permit_without_stream);
+    } else {
+        let silence = config.http2_read_idle_timeout;
+        builder = builder.http2_keep_alive_interval((!silence.is_zero()).then_some(silence));
+        builder = builder.http2_keep_alive_timeout(config.http2_ping_timeout);
+        let idle = config.idle_conn_timeout;
+        builder = builder.pool_idle_timeout((!idle.is_zero()).then_some(idle));
+        if config.disable_keep_alives {
+            builder = builder.pool_max_idle_per_host(0);
+        }
     }
-    if !config.proxy_url.is_empty() {
+    if is_grpc && is_plain {
+        // A proxy that does not tunnel speaks HTTP/1.1, which gRPC is not.
+        builder = builder.http2_prior_knowledge().no_proxy();
+    } else if !config.proxy_url.is_empty() {
         builder = builder.proxy(Proxy::all(&config.proxy_url).context("read proxy_url")?);
     }
-    let tls = &config.tls;
-    if let Some(file) = &tls.ca_file {
-        let certificates = Certificate::from_pem_bundle(&read(file)?)
-            .with_context(|| format!("read the certificates {}", file.display()))?;
-        builder = builder.tls_certs_only(certificates);
+    if !is_plain && config.tls.server_name_override.is_some() {
+        // TLS takes the name from the URL; the resolver still finds the host.
+        builder = builder.no_proxy().dns_resolver(Arc::new(Fixed(place.to_owned())));
+        if !is_grpc {
+            builder = builder.http1_only(); // Its `Host` is that of the endpoint.
+        }
     }
-    if let (Some(cert), Some(key)) = (&tls.cert_file, &tls.key_file) {
-        let both = [read(cert)?, b"\n".to_vec(), read(key)?].concat();
-        let identity = Identity::from_pem(&both);
-        let identity = identity.with_context(|| format!("use {}", cert.display()))?;
-        builder = builder.identity(identity);
-    }
-    if tls.insecure_skip_verify {
-        builder = builder.tls_danger_accept_invalid_certs(true);
-    }
-    builder.build().context("set up HTTP")
+    with_tls(builder, &config.tls)?.build().context("set up HTTP")
 }
 
-fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(file).with_context(|| format!("read {}", file.display()))
+fn with_tls(mut builder: ClientBuilder, tls: &Tls) -> anyhow::Result<ClientBuilder> {
+    if let Some(ca) = text(tls.ca_file.as_deref(), tls.ca_pem.as_deref())? {
+        let certificates =
+            Certificate::from_pem_bundle(&ca).context("read the certificates of `ca`")?;
+        builder = match tls.include_system_ca_certs_pool {
+            true => builder.tls_certs_merge(certificates),
+            false => builder.tls_certs_only(certificates),
+        };
+    }
+    let cert = text(tls.cert_file.as_deref(), tls.cert_pem.as_deref())?;
+    let key = text(tls.key_file.as_deref(), tls.key_pem.as_ref().map(Secret::expose))?;
+    if let (Some(cert), Some(key)) = (cert, key) {
+        let identity = Identity::from_pem(&[cert, b"\n".to_vec(), key].concat());
+        builder = builder.identity(identity.context("use the certificate and its key")?);
+    }
+    let version = |text: &Option<String>| match text.as_deref() {
+        Some("1.3") => Some(Version::TLS_1_3),
+        Some(_) => Some(Version::TLS_1_2),
+        None => None,
+    };
+    if let Some(min) = version(&tls.min_version) {
+        builder = builder.tls_version_min(min);
+    }
+    if let Some(max) = version(&tls.max_version) {
+        builder = builder.tls_version_max(max);
+    }
+    Ok(match tls.insecure_skip_verify {
+        true => builder.tls_danger_accept_invalid_certs(true),
+        false => builder,
+    })
+}
+
+/// Resolves whatever name to one place, so that TLS may see another name than the network.
+struct Fixed(String);
+
+impl Resolve for Fixed {
+    fn resolve(&self, _: Name) -> Resolving {
+        let place = self.0.clone();
+        Box::pin(async move {
+            let found: Vec<_> = tokio::net::lookup_host(place).await?.collect();
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// What a file holds, or the text itself.
+fn text(file: Option<&Path>, text: Option<&str>) -> anyhow::Result<Option<Vec<u8>>> {
+    match (file, text) {
+        (Some(file), _) => {
+            let read = std::fs::read(file).with_context(|| format!("read {}", file.display()));
+            read.map(Some)
+        }
+        (None, text) => Ok(text.map(|text| text.as_bytes().to_vec())),
+    }
 }
 
 fn headers(config: &Config, is_grpc: bool) -> anyhow::Result<HeaderMap> {
@@ -113,14 +202,19 @@ fn headers(config: &Config, is_grpc: bool) -> anyhow::Result<HeaderMap> {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
     for (name, value) in &config.headers {
-        let parsed = HeaderName::from_bytes(name.as_bytes())
-            .with_context(|| format!("{name} is not the name of a header"))?;
-        let mut value = HeaderValue::from_str(value.expose())
-            .map_err(|_| anyhow::anyhow!("the value of header {name} is no text"))?;
-        value.set_sensitive(true);
-        headers.insert(parsed, value);
+        let (name, value) = header(name, value)?;
+        headers.insert(name, value);
     }
     Ok(headers)
+}
+
+fn header(name: &str, value: &Secret) -> anyhow::Result<(HeaderName, HeaderValue)> {
+    let parsed = HeaderName::from_bytes(name.as_bytes())
+        .with_context(|| format!("{name} is not the name of a header"))?;
+    let mut value = HeaderValue::from_str(value.expose())
+        .map_err(|_| anyhow::anyhow!("the value of header {name} is no text"))?;
+    value.set_sensitive(true);
+    Ok((parsed, value))
 }
 
 /// Compresses a message.

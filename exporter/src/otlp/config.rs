@@ -1,15 +1,22 @@
 //! The config of the exporters `otlp_grpc` and `otlp_http`, with the Collector's names and
 //! meanings.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use pipeline::{
+    extension::Auth,
     quantity,
     secret::Secret,
-    settings::{Queue, Retry, Settings},
+    settings::{Retry, Settings},
 };
+use reqwest::header::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::{
+    connection::{Keepalive, Tls, headers},
+    queue::SendingQueue,
+};
 
 /// `exporters: {otlp_grpc: …}` and `exporters: {otlp_http: …}`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -24,8 +31,11 @@ pub struct Config {
     pub encoding: Encoding,
     /// How TLS is spoken.
     pub tls: Tls,
-    /// Header fields, or metadata of gRPC, of each request.
+    /// Header fields, or metadata of gRPC, of each request: a map, or a list of `name` and `value`.
+    #[serde(deserialize_with = "headers")]
     pub headers: BTreeMap<String, Secret>,
+    /// As whom we go.
+    pub auth: Option<Auth>,
     /// How a request is compressed.
     pub compression: Compression,
     /// Time that one request may take.
@@ -37,8 +47,26 @@ pub struct Config {
     #[serde(with = "quantity::size")]
     #[schemars(with = "quantity::BytesText")]
     pub request_bytes_max: usize,
-    /// The proxy; without it what the environment says.
+    /// The proxy; without it what `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
+    /// Plain gRPC goes through none.
     pub proxy_url: String,
+    /// gRPC: when a connection is asked whether it is still there.
+    pub keepalive: Keepalive,
+    /// HTTP: time after which a connection that is not used is closed.
+    #[serde(with = "quantity::duration")]
+    #[schemars(with = "quantity::DurationText")]
+    pub idle_conn_timeout: Duration,
+    /// HTTP: a connection for each request.
+    pub disable_keep_alives: bool,
+    /// HTTP/2: silence after which a connection is asked whether it is still there; zero never
+    /// asks.
+    #[serde(with = "quantity::duration")]
+    #[schemars(with = "quantity::DurationText")]
+    pub http2_read_idle_timeout: Duration,
+    /// HTTP/2: time that it has to answer.
+    #[serde(with = "quantity::duration")]
+    #[schemars(with = "quantity::DurationText")]
+    pub http2_ping_timeout: Duration,
     /// Time after which connections are made anew, so that they spread over all addresses of the
     /// endpoint.
     #[serde(with = "quantity::duration")]
@@ -46,26 +74,30 @@ pub struct Config {
     pub reconnect_interval: Duration,
     /// gRPC; accepted: connections are spread by `reconnect_interval`.
     pub balancer_name: String,
+    /// Accepted; there is one connection.
+    pub max_idle_conns: Option<usize>,
+    /// Accepted; there is one connection.
+    pub max_idle_conns_per_host: Option<usize>,
+    /// Accepted; there is one connection.
+    pub max_conns_per_host: Option<usize>,
+    /// Accepted; HTTP/2 is spoken where the other end offers it.
+    pub force_attempt_http2: bool,
+    /// Accepted without effect.
+    pub read_buffer_size: Option<usize>,
+    /// Accepted without effect.
+    pub write_buffer_size: Option<usize>,
+    /// Accepted: what is sent waits for a connection in any case.
+    pub wait_for_ready: bool,
+    /// Accepted without effect: there are only profiles here.
+    pub traces_endpoint: String,
+    /// Accepted without effect.
+    pub metrics_endpoint: String,
+    /// Accepted without effect.
+    pub logs_endpoint: String,
     /// What happens after a request that may succeed later.
     pub retry_on_failure: Retry,
     /// What may wait for this exporter.
     pub sending_queue: SendingQueue,
-}
-
-/// `tls`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Tls {
-    /// gRPC: speaks plain text, where the endpoint has no scheme.
-    pub insecure: bool,
-    /// Takes any certificate.
-    pub insecure_skip_verify: bool,
-    /// PEM certificates of the authorities that are trusted, in place of the system's.
-    pub ca_file: Option<PathBuf>,
-    /// PEM certificate that is shown.
-    pub cert_file: Option<PathBuf>,
-    /// PEM key of that certificate.
-    pub key_file: Option<PathBuf>,
 }
 
 /// How a request is compressed.
@@ -92,49 +124,6 @@ pub enum Encoding {
     Json,
 }
 
-/// `sending_queue`. The queue is the spool, so that much of the Collector's has no effect here.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct SendingQueue {
-    /// Bytes of spool that may wait; beyond them the oldest profiles are dropped and counted. A
-    /// number of requests, as the Collector has it by default, has no effect.
-    #[serde(with = "quantity::bytes")]
-    #[schemars(with = "quantity::BytesText")]
-    pub queue_size: u64,
-    /// What `queue_size` counts: `requests`, `items` or `bytes`.
-    pub sizer: Option<String>,
-    /// Age at which a profile that still waits is dropped and counted.
-    #[serde(with = "quantity::duration")]
-    #[schemars(with = "quantity::DurationText")]
-    pub max_age: Duration,
-    /// Accepted; the spool is always there.
-    pub enabled: bool,
-    /// Accepted; requests go one after the other.
-    pub num_consumers: Option<usize>,
-    /// Accepted without effect.
-    pub block_on_overflow: bool,
-    /// Accepted without effect.
-    pub wait_for_result: bool,
-    /// Accepted; the spool is the storage.
-    pub storage: Option<String>,
-}
-
-impl Default for SendingQueue {
-    fn default() -> Self {
-        let Queue { bytes_max, max_age } = Queue::default();
-        Self {
-            queue_size: bytes_max,
-            sizer: None,
-            max_age,
-            enabled: true,
-            num_consumers: None,
-            block_on_overflow: false,
-            wait_for_result: false,
-            storage: None,
-        }
-    }
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -143,20 +132,33 @@ impl Default for Config {
             encoding: Encoding::default(),
             tls: Tls::default(),
             headers: BTreeMap::new(),
+            auth: None,
             compression: Compression::default(),
             timeout: Duration::from_secs(30),
             request_bytes_max: 0,
             proxy_url: String::new(),
             reconnect_interval: Duration::from_secs(600),
+            keepalive: Keepalive::default(),
+            idle_conn_timeout: Duration::from_secs(90),
+            disable_keep_alives: false,
+            http2_read_idle_timeout: Duration::ZERO,
+            http2_ping_timeout: Duration::from_secs(15),
             balancer_name: String::new(),
+            max_idle_conns: None,
+            max_idle_conns_per_host: None,
+            max_conns_per_host: None,
+            force_attempt_http2: true,
+            read_buffer_size: None,
+            write_buffer_size: None,
+            wait_for_ready: false,
+            traces_endpoint: String::new(),
+            metrics_endpoint: String::new(),
+            logs_endpoint: String::new(),
             retry_on_failure: Retry::default(),
             sending_queue: SendingQueue::default(),
         }
     }
 }
-
-/// Below this, `queue_size` is a number of requests where nothing says otherwise.
-const QUEUE_BYTES_MIN: u64 = 1 << 20;
 
 impl Config {
     /// What cannot work, as pairs of a field and a message.
@@ -175,14 +177,35 @@ impl Config {
         if is_grpc && self.encoding != Encoding::Proto {
             problem("encoding", "is of otlp_http only");
         }
-        if self.tls.cert_file.is_some() != self.tls.key_file.is_some() {
-            problem("tls.key_file", "must come together with cert_file");
+        for (field, message) in self.tls.check() {
+            problem(field, &message);
+        }
+        if !self.proxy_url.is_empty() {
+            if reqwest::Proxy::all(&self.proxy_url).is_err() {
+                problem("proxy_url", "is not the address of a proxy");
+            } else if self.is_plain(is_grpc) && is_grpc {
+                problem("proxy_url", "needs TLS with otlp_grpc");
+            } else if self.tls.server_name_override.is_some() {
+                problem("proxy_url", "must not come together with tls.server_name_override");
+            }
+        }
+        for (name, value) in &self.headers {
+            let fits =
+                HeaderName::try_from(name).is_ok() && HeaderValue::try_from(value.expose()).is_ok();
+            if !fits {
+                let message = "is no header field with a value of one line";
+                problem(&format!("headers.{name}"), message);
+            }
+        }
+        if is_grpc {
+            for (field, message) in self.keepalive.check() {
+                problem(field, message);
+            }
         }
         if self.reconnect_interval < Duration::from_secs(1) {
             problem("reconnect_interval", "must be 1s or more");
         }
-        let sizers = [None, Some("requests"), Some("items"), Some("bytes")];
-        if !sizers.contains(&self.sending_queue.sizer.as_deref()) {
+        if !self.sending_queue.has_sizer() {
             problem("sending_queue.sizer", "must be requests, items or bytes");
         }
         wrong
@@ -210,25 +233,29 @@ impl Config {
         format!("{scheme}{endpoint}{}", super::grpc::PATH)
     }
 
+    /// Whether requests go in the clear.
+    pub fn is_plain(&self, is_grpc: bool) -> bool {
+        self.url(is_grpc).starts_with("http://")
+    }
+
+    /// The host of requests.
+    pub fn host(&self, is_grpc: bool) -> Option<String> {
+        reqwest::Url::parse(&self.url(is_grpc)).ok()?.host_str().map(str::to_owned)
+    }
+
     /// How the engine treats this exporter. A push may be several requests, so it has more time.
     pub fn settings(&self) -> Settings {
-        let SendingQueue { queue_size, sizer, max_age, .. } = &self.sending_queue;
-        let counts_bytes = match sizer.as_deref() {
-            Some("bytes") => true,
-            Some(_) => false,
-            None => *queue_size >= QUEUE_BYTES_MIN || *queue_size == 0,
-        };
-        let bytes_max = if counts_bytes { *queue_size } else { Queue::default().bytes_max };
         Settings {
             timeout: self.timeout.saturating_mul(64),
             retry: self.retry_on_failure.clone(),
-            queue: Queue { bytes_max, max_age: *max_age },
+            queue: self.sending_queue.queue(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use pipeline::settings::Queue;
     use serde_json::json;
 
     use super::*;
@@ -275,5 +302,27 @@ mod tests {
             .map(|(field, _)| field)
             .collect();
         assert_eq!(fields, ["endpoint", "encoding"]);
+    }
+
+    #[test]
+    fn what_cannot_work_is_named() {
+        for (is_grpc, config, field) in [
+            (true, json!({"tls": {"cert_file": "/a"}}), "tls.key_file"),
+            (true, json!({"tls": {"ca_file": "/a", "ca_pem": "b"}}), "tls.ca_pem"),
+            (true, json!({"tls": {"server_name_override": "a/b"}}), "tls.server_name_override"),
+            (true, json!({"tls": {"min_version": "1.1"}}), "tls.min_version"),
+            (true, json!({"keepalive": {"time": "1ms"}}), "keepalive.time"),
+            (true, json!({"proxy_url": "http://p:1", "tls": {"insecure": true}}), "proxy_url"),
+            (false, json!({"proxy_url": "::"}), "proxy_url"),
+            (false, json!({"headers": {"a b": "c"}}), "headers.a b"),
+        ] {
+            let mut config: Config = serde_json::from_value(config).unwrap();
+            config.endpoint = if is_grpc { "c:4317" } else { "http://c:4318" }.into();
+            let wrong = config.check(is_grpc);
+            assert_eq!(wrong.iter().map(|(field, _)| field).collect::<Vec<_>>(), [field]);
+        }
+        let listed = json!({"headers": [{"name": "a", "value": "b"}]});
+        let listed: Config = serde_json::from_value(listed).unwrap();
+        assert_eq!(listed.headers["a"].expose(), "b");
     }
 }

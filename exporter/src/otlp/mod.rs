@@ -3,10 +3,14 @@
 
 mod client;
 mod config;
+mod connection;
 mod grpc;
 mod http;
+mod queue;
 
-pub use config::{Compression, Config, Encoding, SendingQueue, Tls};
+pub use config::{Compression, Config, Encoding};
+pub use connection::{Keepalive, Tls};
+pub use queue::{Batch, Partition, SendingQueue};
 
 use std::{sync::Arc, time::Duration};
 
@@ -98,7 +102,7 @@ impl Otlp {
     }
 
     async fn send(&self, body: Vec<u8>) -> Answer {
-        let response = match self.client.post(body, self.config.timeout).await {
+        let response = match self.client.post(body, &self.config).await {
             Ok(response) => response,
             Err(error) => return Answer::Later(error, None),
         };

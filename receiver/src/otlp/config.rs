@@ -1,11 +1,13 @@
 //! The config of the receiver `otlp`, with the Collector's names and meanings.
 
-use std::{net::ToSocketAddrs, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::ToSocketAddrs, path::PathBuf, time::Duration};
 
-use pipeline::{limits::Limits, quantity};
+use hyper::header::{HeaderName, HeaderValue};
+use pipeline::{extension::Auth, limits::Limits, quantity};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::keepalive::Keepalive;
 use crate::pprof::Problem;
 
 /// `receivers: {otlp: …}`.
@@ -44,6 +46,10 @@ pub struct Grpc {
     pub max_recv_msg_size_mib: Option<usize>,
     /// Requests of one connection at the same time.
     pub max_concurrent_streams: u32,
+    /// Who may send: everybody without it.
+    pub auth: Option<Auth>,
+    /// When connections are asked whether they are still there, and when they end.
+    pub keepalive: Keepalive,
     /// Accepted and without effect: `tcp` is what there is.
     pub transport: Option<String>,
     /// Accepted and without effect.
@@ -66,10 +72,34 @@ pub struct Http {
     #[serde(with = "some_size")]
     #[schemars(with = "Option<quantity::BytesText>")]
     pub max_request_body_size: Option<usize>,
+    /// Who may send: everybody without it.
+    pub auth: Option<Auth>,
     /// Time for the head of a request.
     #[serde(with = "quantity::duration")]
     #[schemars(with = "quantity::DurationText")]
     pub read_header_timeout: Duration,
+    /// Time after which a connection without requests ends; zero keeps it.
+    #[serde(with = "quantity::duration")]
+    #[schemars(with = "quantity::DurationText")]
+    pub idle_timeout: Duration,
+    /// Whether a connection carries more than one request.
+    pub keep_alives_enabled: bool,
+    /// Header fields of every answer.
+    pub response_headers: BTreeMap<String, String>,
+    /// Accepted and without effect: pages of other sites are not answered.
+    pub cors: Option<Cors>,
+    /// Accepted and without effect: a body may take two minutes, and be silent for 15 seconds.
+    #[serde(with = "quantity::duration")]
+    #[schemars(with = "quantity::DurationText")]
+    pub read_timeout: Duration,
+    /// Accepted and without effect.
+    #[serde(with = "quantity::duration")]
+    #[schemars(with = "quantity::DurationText")]
+    pub write_timeout: Duration,
+    /// Accepted; gzip and zstd are taken.
+    pub compression_algorithms: Vec<String>,
+    /// Accepted and without effect: `tcp` is what there is.
+    pub transport: Option<String>,
     /// Accepted and without effect: there are only profiles here.
     pub traces_url_path: Option<String>,
     /// Accepted and without effect.
@@ -78,6 +108,20 @@ pub struct Http {
     pub logs_url_path: Option<String>,
     /// Accepted and without effect.
     pub include_metadata: bool,
+}
+
+/// `cors`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cors {
+    /// Accepted and without effect.
+    pub allowed_origins: Vec<String>,
+    /// Accepted and without effect.
+    pub allowed_headers: Vec<String>,
+    /// Accepted and without effect.
+    pub exposed_headers: Vec<String>,
+    /// Accepted and without effect.
+    pub max_age: u64,
 }
 
 /// `tls`.
@@ -92,6 +136,8 @@ pub struct Tls {
     pub client_ca_file: Option<PathBuf>,
     /// `1.2` or `1.3`.
     pub min_version: Option<String>,
+    /// `1.2` or `1.3`.
+    pub max_version: Option<String>,
 }
 
 impl Default for Config {
@@ -109,6 +155,8 @@ impl Default for Grpc {
             tls: None,
             max_recv_msg_size_mib: None,
             max_concurrent_streams: 100,
+            auth: None,
+            keepalive: Keepalive::default(),
             transport: None,
             read_buffer_size: None,
             write_buffer_size: None,
@@ -123,7 +171,16 @@ impl Default for Http {
             endpoint: "127.0.0.1:4318".into(),
             tls: None,
             max_request_body_size: None,
+            auth: None,
             read_header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            keep_alives_enabled: true,
+            response_headers: BTreeMap::new(),
+            cors: None,
+            read_timeout: Duration::ZERO,
+            write_timeout: Duration::ZERO,
+            compression_algorithms: Vec::new(),
+            transport: None,
             traces_url_path: None,
             metrics_url_path: None,
             logs_url_path: None,
@@ -182,17 +239,59 @@ impl Config {
                     problem(&path(&format!("tls.{key}")), "must be a file");
                 }
             }
-            if !matches!(tls.min_version.as_deref(), None | Some("1.2" | "1.3")) {
-                problem(&path("tls.min_version"), "must be 1.2 or 1.3");
+            let (min, max) = (tls.min_version.as_deref(), tls.max_version.as_deref());
+            for (key, version) in [("tls.min_version", min), ("tls.max_version", max)] {
+                if !matches!(version, None | Some("1.2" | "1.3")) {
+                    problem(&path(key), "must be 1.2 or 1.3");
+                }
+            }
+            if (min, max) == (Some("1.3"), Some("1.2")) {
+                problem(&path("tls.max_version"), "must not be below min_version");
             }
         }
-        if grpc.as_ref().is_some_and(|g| g.transport.as_deref().is_some_and(|t| t != "tcp")) {
-            problem("protocols.grpc.transport", "must be tcp");
+        let transports = [
+            ("grpc", grpc.as_ref().and_then(|grpc| grpc.transport.as_deref())),
+            ("http", http.as_ref().and_then(|http| http.transport.as_deref())),
+        ];
+        for (protocol, transport) in transports {
+            if !matches!(transport, None | Some("tcp" | "tcp4" | "tcp6")) {
+                problem(&format!("protocols.{protocol}.transport"), "must be tcp");
+            }
+        }
+        if let Some(http) = http {
+            for (name, value) in &http.response_headers {
+                let fits =
+                    HeaderName::try_from(name).is_ok() && HeaderValue::try_from(value).is_ok();
+                if !fits {
+                    let path = format!("protocols.http.response_headers.{name}");
+                    problem(&path, "is no header field with a value of one line");
+                }
+            }
+        }
+        if let Some(grpc) = grpc {
+            for (field, message) in grpc.keepalive.check() {
+                problem(&format!("protocols.grpc.keepalive.{field}"), message);
+            }
         }
         if self.connections_max == 0 {
             problem("connections_max", "must be above 0");
         }
         wrong
+    }
+}
+
+impl Config {
+    /// What names an authenticator, each with the path of its key.
+    pub fn auths(&mut self) -> Vec<(String, &mut Auth)> {
+        let Protocols { grpc, http } = &mut self.protocols;
+        let grpc = grpc.as_mut().and_then(|grpc| grpc.auth.as_mut());
+        let http = http.as_mut().and_then(|http| http.auth.as_mut());
+        let named = [("grpc", grpc), ("http", http)].into_iter();
+        named
+            .filter_map(|(name, auth)| {
+                Some((format!("protocols.{name}.auth.authenticator"), auth?))
+            })
+            .collect()
     }
 }
 

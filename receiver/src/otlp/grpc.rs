@@ -13,6 +13,7 @@ use hyper::{
 };
 use pipeline::{
     codec::otlp::answer::{self, Status},
+    extension::Denied,
     reason::{Reason, Refused},
 };
 
@@ -29,6 +30,7 @@ const DEADLINE_EXCEEDED: u32 = 4;
 pub(super) const RESOURCE_EXHAUSTED: u32 = 8;
 const UNIMPLEMENTED: u32 = 12;
 pub(super) const UNAVAILABLE: u32 = 14;
+pub(super) const UNAUTHENTICATED: u32 = 16;
 
 /// A body of an answer.
 pub(super) type Answer = Response<BoxBody<Bytes, std::convert::Infallible>>;
@@ -47,6 +49,12 @@ pub(super) fn status(refused: &Refused) -> Status {
 /// The status while there is no room.
 pub(super) fn full(message: String) -> Status {
     Status { code: UNAVAILABLE, message, retry_after: Some(RETRY_AFTER) }
+}
+
+/// The answer to a stranger.
+pub(super) fn denied(denied: Denied) -> Answer {
+    let message = denied.to_string();
+    failed(&Status { code: UNAUTHENTICATED, message, retry_after: None })
 }
 
 /// Answers a request.

@@ -6,15 +6,21 @@ use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER},
+    header::{
+        ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+        WWW_AUTHENTICATE,
+    },
 };
-use pipeline::codec::otlp::{
-    answer::{self, Status},
-    json,
+use pipeline::{
+    codec::otlp::{
+        answer::{self, Status},
+        json,
+    },
+    extension::Denied,
 };
 
 use super::{
-    grpc::{self, Answer, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE},
+    grpc::{self, Answer, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAUTHENTICATED, UNAVAILABLE},
     intake::{Form, Intake, Verdict},
 };
 
@@ -80,6 +86,20 @@ pub(super) async fn answer(
             answer
         }
     }
+}
+
+/// The answer to a stranger, who is told how to say who he is.
+pub(super) fn denied(request: &Request<Incoming>, denied: Denied, challenge: &str) -> Answer {
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_json = content_type.is_some_and(|text| text.starts_with(JSON));
+    let form = if is_json { Form::Json } else { Form::Protobuf };
+    let message = denied.to_string();
+    let status = Status { code: UNAUTHENTICATED, message, retry_after: None };
+    let mut answer = failed(StatusCode::UNAUTHORIZED, &status, form);
+    if let Ok(challenge) = HeaderValue::from_str(challenge) {
+        answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    answer
 }
 
 /// A refusal, in the form in which the request came.

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use pipeline::{
     codec::otlp::Decoded,
     component::Outlet,
+    extension::Denied,
     limits::Limits,
     profile::Origin,
     reason::{Reason, Refused},
@@ -84,12 +85,21 @@ impl Intake {
             Verdict::Refused(refused) => ("a request was refused", refused.to_string()),
             Verdict::Full(error) => ("no room for a request", error.clone()),
         };
-        // One line a second: a sender that is refused tries again and again.
+        self.log(what, &error, peer);
+        verdict
+    }
+
+    /// Somebody may not come in.
+    pub(super) fn denied(&self, denied: Denied, peer: SocketAddr) {
+        self.log("a request was refused", &denied.to_string(), peer);
+    }
+
+    /// One line a second: a sender that is refused tries again and again.
+    fn log(&self, what: &str, error: &str, peer: SocketAddr) {
         let now_s = unix_now().as_secs();
         if self.logged_s.swap(now_s, Relaxed) != now_s {
             tracing::warn!(receiver = self.id, %peer, error, "{what}");
         }
-        verdict
     }
 
     async fn try_take(

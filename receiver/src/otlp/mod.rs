@@ -6,11 +6,13 @@ mod config;
 mod grpc;
 mod http;
 mod intake;
+mod keepalive;
 mod listeners;
 mod serve;
 mod tls;
 
-pub use config::{Config, Grpc, Http, Protocols, Tls};
+pub use config::{Config, Cors, Grpc, Http, Protocols, Tls};
+pub use keepalive::{EnforcementPolicy, Keepalive, ServerParameters};
 pub use listeners::Listeners;
 
 use std::{
@@ -20,30 +22,36 @@ use std::{
 
 use anyhow::Context as _;
 use async_trait::async_trait;
+use hyper::{
+    HeaderMap,
+    header::{HeaderName, HeaderValue},
+};
 use pipeline::{
     component::{Outlet, Receiver},
+    extension,
     limits::Limits,
 };
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use self::{intake::Intake, serve::Protocol};
+use self::{
+    intake::Intake,
+    keepalive::Lifetime,
+    serve::{Protocol, Server, Setup},
+};
 use crate::{Context, budget::Budget};
 
 /// Takes what OTLP senders push.
 pub struct Otlp {
     id: String,
     ports: Vec<Port>,
-    connections_max: usize,
     budget: Budget,
 }
 
 /// One protocol that is listened to.
 struct Port {
     listener: Arc<TcpListener>,
-    tls: Option<TlsAcceptor>,
-    protocol: Protocol,
+    setup: Setup,
     limits: Limits,
 }
 
@@ -51,35 +59,41 @@ impl Otlp {
     /// Takes the ports, so that one that is in use is known before anything runs.
     ///
     /// # Errors
-    /// Where a port is in use, or a certificate cannot be read.
+    /// Where a port is in use, or a certificate or a file of secrets cannot be read.
     pub fn new(id: &str, config: &Config, context: &Context) -> anyhow::Result<Self> {
         let Protocols { grpc, http } = &config.protocols;
         let mut ports = Vec::new();
-        let mut port = |endpoint: &str, tls: &Option<Tls>, protocol, bytes_max: Option<usize>| {
-            let address = config::address(endpoint).with_context(|| format!("find {endpoint}"))?;
-            let bytes_max = bytes_max.unwrap_or(config.limits.inflated_bytes_max);
-            let limits = Limits {
-                inflated_bytes_max: bytes_max,
-                body_bytes_max: config.limits.body_bytes_max.min(bytes_max + (1 << 16)),
-                ..config.limits
+        if let Some(grpc) = grpc {
+            let lifetime = Lifetime::new(&grpc.keepalive.server_parameters);
+            let setup = Setup {
+                protocol: Protocol::Grpc { streams_max: grpc.max_concurrent_streams },
+                tls: grpc.tls.as_ref().map(tls::acceptor).transpose()?,
+                connections_max: config.connections_max,
+                lifetime,
+                auth: grpc.auth.as_ref().map(extension::Server::new).transpose()?,
+                headers: HeaderMap::new(),
             };
-            let tls = tls.as_ref().map(tls::acceptor).transpose()?;
-            let listener = context.listeners.bind(address)?;
-            ports.push(Port { listener, tls, protocol, limits });
-            anyhow::Ok(())
-        };
-        if let Some(Grpc { endpoint, tls, max_recv_msg_size_mib, .. }) = grpc {
-            let streams_max = grpc.as_ref().map_or(100, |grpc| grpc.max_concurrent_streams);
-            let bytes_max = max_recv_msg_size_mib.map(|mib| mib << 20);
-            port(endpoint, tls, Protocol::Grpc { streams_max }, bytes_max)?;
+            let bytes_max = grpc.max_recv_msg_size_mib.map(|mib| mib << 20);
+            ports.push(Port::bind(&grpc.endpoint, setup, bytes_max, config, context)?);
         }
-        if let Some(Http { endpoint, tls, max_request_body_size, read_header_timeout, .. }) = http {
-            let protocol = Protocol::Http { header_timeout: *read_header_timeout };
-            port(endpoint, tls, protocol, *max_request_body_size)?;
+        if let Some(http) = http {
+            let (header_timeout, keep_alive) = (http.read_header_timeout, http.keep_alives_enabled);
+            let headers = http.response_headers.iter().map(|(name, value)| {
+                Ok((HeaderName::try_from(name)?, HeaderValue::try_from(value)?))
+            });
+            let setup = Setup {
+                protocol: Protocol::Http { header_timeout, keep_alive },
+                tls: http.tls.as_ref().map(tls::acceptor).transpose()?,
+                connections_max: config.connections_max,
+                lifetime: Lifetime::idle(http.idle_timeout),
+                auth: http.auth.as_ref().map(extension::Server::new).transpose()?,
+                headers: headers.collect::<anyhow::Result<_>>()?,
+            };
+            let bytes_max = http.max_request_body_size;
+            ports.push(Port::bind(&http.endpoint, setup, bytes_max, config, context)?);
         }
         context.budget.fit(config.limits.body_bytes_max);
-        let (connections_max, budget) = (config.connections_max, context.budget.clone());
-        Ok(Self { id: id.to_owned(), ports, connections_max, budget })
+        Ok(Self { id: id.to_owned(), ports, budget: context.budget.clone() })
     }
 
     /// Where it listens: gRPC before HTTP.
@@ -88,16 +102,35 @@ impl Otlp {
     }
 }
 
+impl Port {
+    fn bind(
+        endpoint: &str,
+        setup: Setup,
+        bytes_max: Option<usize>,
+        config: &Config,
+        context: &Context,
+    ) -> anyhow::Result<Self> {
+        let address = config::address(endpoint).with_context(|| format!("find {endpoint}"))?;
+        let bytes_max = bytes_max.unwrap_or(config.limits.inflated_bytes_max);
+        let limits = Limits {
+            inflated_bytes_max: bytes_max,
+            body_bytes_max: config.limits.body_bytes_max.min(bytes_max + (1 << 16)),
+            ..config.limits
+        };
+        Ok(Self { listener: context.listeners.bind(address)?, setup, limits })
+    }
+}
+
 #[async_trait]
 impl Receiver for Otlp {
     async fn run(self: Box<Self>, outlet: Outlet, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { id, ports, connections_max, budget } = *self;
+        let Self { id, ports, budget } = *self;
         let mut tasks = JoinSet::new();
-        for Port { listener, tls, protocol, limits } in ports {
+        for Port { listener, setup, limits } in ports {
             let socket = listener.try_clone().context("share a socket")?;
             let socket = tokio::net::TcpListener::from_std(socket).context("use a socket")?;
             let intake = Intake::new(&id, limits, budget.clone(), outlet.clone());
-            let server = serve::Server::new(protocol, tls, connections_max, intake);
+            let server = Server::new(setup, intake);
             let stop = stop.clone();
             tasks.spawn(async move {
                 server.run(socket, stop).await;

@@ -1,32 +1,44 @@
 //! Connections: accepted up to a number, served until they end or the receiver stops.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    fmt::Display,
+    net::SocketAddr,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use hyper::{Request, body::Incoming, service::service_fn};
+use hyper::{HeaderMap, Request, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    server::conn::auto::Builder,
 };
+use pipeline::extension;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
     sync::Semaphore,
-    time,
+    time::{self, Instant},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::{grpc, http, intake::Intake};
+use super::{
+    grpc::{self, Answer},
+    http,
+    intake::Intake,
+    keepalive::Lifetime,
+};
 
 /// Bytes of the head of a request.
 const HEAD_BYTES_MAX: u32 = 64 << 10;
 /// Time for a handshake of TLS.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often a silent connection is asked whether it is still there, and how long it may take.
-const PING_INTERVAL: Duration = Duration::from_secs(60);
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time for answers under way when the receiver stops.
 const STOP_GRACE: Duration = Duration::from_millis(800);
+/// Time for the farewell to a client that is idle; one that does not answer is gone.
+const IDLE_GRACE: Duration = Duration::from_secs(3);
 /// Wait after a connection could not be accepted, which files that are all in use may cause.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -36,53 +48,67 @@ pub(super) enum Protocol {
     /// OTLP over gRPC.
     Grpc { streams_max: u32 },
     /// OTLP over HTTP.
-    Http { header_timeout: Duration },
+    Http { header_timeout: Duration, keep_alive: bool },
+}
+
+/// What a port is made of.
+pub(super) struct Setup {
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// TLS; plain text without it.
+    pub tls: Option<TlsAcceptor>,
+    /// Connections at the same time.
+    pub connections_max: usize,
+    /// When connections end.
+    pub lifetime: Lifetime,
+    /// Who may send; everybody without it.
+    pub auth: Option<extension::Server>,
+    /// Header fields of every answer.
+    pub headers: HeaderMap,
 }
 
 /// One port.
 pub(super) struct Server {
-    protocol: Protocol,
-    tls: Option<TlsAcceptor>,
+    setup: Setup,
     connections: Arc<Semaphore>,
     intake: Arc<Intake>,
     builder: Builder<TokioExecutor>,
 }
 
+/// Requests of a connection that are under way, and when the last one ended.
+struct Busy(Mutex<(usize, Instant)>);
+
 impl Server {
-    pub(super) fn new(
-        protocol: Protocol,
-        tls: Option<TlsAcceptor>,
-        connections_max: usize,
-        intake: Intake,
-    ) -> Self {
+    pub(super) fn new(setup: Setup, intake: Intake) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
-        let (streams_max, header_timeout) = match protocol {
-            Protocol::Grpc { streams_max } => (streams_max, Duration::from_secs(10)),
-            Protocol::Http { header_timeout } => (100, header_timeout),
+        let (streams_max, header_timeout, keep_alive) = match setup.protocol {
+            Protocol::Grpc { streams_max } => (streams_max, Duration::from_secs(10), true),
+            Protocol::Http { header_timeout, keep_alive } => (100, header_timeout, keep_alive),
         };
         builder
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(header_timeout)
+            .keep_alive(keep_alive)
             .max_buf_size(HEAD_BYTES_MAX as usize);
+        let (interval, timeout) = setup.lifetime.ping.unzip();
         builder
             .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(streams_max)
             .max_header_list_size(HEAD_BYTES_MAX)
-            .keep_alive_interval(PING_INTERVAL)
-            .keep_alive_timeout(PING_TIMEOUT);
-        if let Protocol::Grpc { .. } = protocol {
+            .keep_alive_interval(interval)
+            .keep_alive_timeout(timeout.unwrap_or_default());
+        if let Protocol::Grpc { .. } = setup.protocol {
             builder = builder.http2_only();
         }
-        let connections = Arc::new(Semaphore::new(connections_max));
-        Self { protocol, tls, connections, intake: Arc::new(intake), builder }
+        let connections = Arc::new(Semaphore::new(setup.connections_max));
+        Self { setup, connections, intake: Arc::new(intake), builder }
     }
 
     /// Accepts until `stop`, then lets requests under way end for a moment.
     pub(super) async fn run(self, listener: TcpListener, stop: CancellationToken) {
         let server = Arc::new(self);
-        let graceful = Arc::new(GracefulShutdown::new());
         let mut tasks = tokio::task::JoinSet::new();
         loop {
             let accepted = tokio::select! {
@@ -92,15 +118,14 @@ impl Server {
             };
             let Some((stream, peer, permit)) = accepted else { continue };
             let (server, stop) = (Arc::clone(&server), stop.clone());
-            let watcher = graceful.watcher();
             tasks.spawn(async move {
-                match &server.tls {
-                    None => server.connection(stream, peer, watcher).await,
+                match &server.setup.tls {
+                    None => server.connection(stream, peer, &stop).await,
                     Some(tls) => {
                         let shaken = time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
                         let shaken = stop.run_until_cancelled(shaken).await;
                         match shaken {
-                            Some(Ok(Ok(stream))) => server.connection(stream, peer, watcher).await,
+                            Some(Ok(Ok(stream))) => server.connection(stream, peer, &stop).await,
                             Some(Ok(Err(error))) => {
                                 tracing::debug!(%peer, %error, "no TLS came about");
                             }
@@ -112,9 +137,8 @@ impl Server {
             });
         }
         drop(listener);
-        if let Some(graceful) = Arc::into_inner(graceful) {
-            let _ = time::timeout(STOP_GRACE, graceful.shutdown()).await;
-        }
+        let ended = async { while tasks.join_next().await.is_some() {} };
+        let _ = time::timeout(STOP_GRACE, ended).await;
         tasks.shutdown().await;
     }
 
@@ -137,24 +161,105 @@ impl Server {
     }
 
     async fn connection(
-        &self,
+        self: &Arc<Self>,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         peer: SocketAddr,
-        watcher: hyper_util::server::graceful::Watcher,
+        stop: &CancellationToken,
     ) {
-        let (protocol, intake) = (self.protocol, Arc::clone(&self.intake));
-        let service = service_fn(move |request: Request<Incoming>| {
-            let intake = Arc::clone(&intake);
-            async move {
-                Ok::<_, Infallible>(match protocol {
-                    Protocol::Grpc { .. } => grpc::answer(request, peer, &intake).await,
-                    Protocol::Http { .. } => http::answer(request, peer, &intake).await,
-                })
+        let busy = Arc::new(Busy(Mutex::new((0, Instant::now()))));
+        let service = service_fn({
+            let (server, busy) = (Arc::clone(self), Arc::clone(&busy));
+            move |request: Request<Incoming>| {
+                let (server, under_way) = (Arc::clone(&server), busy.begin());
+                async move {
+                    let answer = server.answer(request, peer).await;
+                    drop(under_way);
+                    Ok::<_, Infallible>(answer)
+                }
             }
         });
         let connection = self.builder.serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = watcher.watch(connection.into_owned()).await {
-            tracing::debug!(%peer, %error, "a connection ended");
+        let mut connection = pin!(connection.into_owned());
+        let lifetime = self.setup.lifetime;
+        let grace = tokio::select! {
+            ended = connection.as_mut() => return log_end(peer, ended),
+            () = stop.cancelled() => None,
+            () = busy.idle_for(lifetime.idle) => Some(IDLE_GRACE),
+            () = after(lifetime.age) => lifetime.grace,
+        };
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            ended = connection => log_end(peer, ended),
+            () = after(grace) => tracing::debug!(%peer, "an old connection was closed"),
         }
+    }
+
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+        let Setup { protocol, auth, headers, .. } = &self.setup;
+        if let Some(auth) = auth {
+            let sent = request.headers().get(auth.header()).and_then(|value| value.to_str().ok());
+            if let Err(denied) = auth.check(sent).await {
+                self.intake.denied(denied, peer);
+                return match protocol {
+                    Protocol::Grpc { .. } => grpc::denied(denied),
+                    Protocol::Http { .. } => http::denied(&request, denied, &auth.challenge()),
+                };
+            }
+        }
+        let mut answer = match protocol {
+            Protocol::Grpc { .. } => grpc::answer(request, peer, &self.intake).await,
+            Protocol::Http { .. } => http::answer(request, peer, &self.intake).await,
+        };
+        answer.headers_mut().extend(headers.clone());
+        answer
+    }
+}
+
+fn log_end<E: Display>(peer: SocketAddr, ended: Result<(), E>) {
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection ended");
+    }
+}
+
+/// Resolves after a time, or never.
+async fn after(time: Option<Duration>) {
+    match time {
+        Some(time) => time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Busy {
+    fn lock(&self) -> MutexGuard<'_, (usize, Instant)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request begins; it ends with what this returns.
+    fn begin(self: &Arc<Self>) -> UnderWay {
+        self.lock().0 += 1;
+        UnderWay(Arc::clone(self))
+    }
+
+    /// Resolves when there was no request for such a time.
+    async fn idle_for(&self, idle: Option<Duration>) {
+        let Some(idle) = idle else { return std::future::pending().await };
+        loop {
+            let (requests, since) = *self.lock();
+            let left = idle.saturating_sub(since.elapsed());
+            if requests == 0 && left.is_zero() {
+                return;
+            }
+            time::sleep(if requests == 0 { left } else { idle }).await;
+        }
+    }
+}
+
+/// A request of a connection.
+struct UnderWay(Arc<Busy>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut busy = self.0.lock();
+        *busy = (busy.0 - 1, Instant::now());
     }
 }

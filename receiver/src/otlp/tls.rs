@@ -22,10 +22,12 @@ use super::Tls;
 /// Where a file cannot be read or does not fit the others.
 pub(super) fn acceptor(tls: &Tls) -> anyhow::Result<TlsAcceptor> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let versions: &[&rustls::SupportedProtocolVersion] = match tls.min_version.as_deref() {
-        Some("1.3") => &[&version::TLS13],
-        _ => &[&version::TLS13, &version::TLS12],
-    };
+    let versions: &[&rustls::SupportedProtocolVersion] =
+        match (tls.min_version.as_deref(), tls.max_version.as_deref()) {
+            (Some("1.3"), _) => &[&version::TLS13],
+            (_, Some("1.2")) => &[&version::TLS12],
+            _ => &[&version::TLS13, &version::TLS12],
+        };
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(versions)
         .context("choose versions of TLS")?;

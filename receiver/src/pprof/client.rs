@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::Context;
 use pipeline::{
+    extension,
     reason::{Reason, Refused},
     secret::Secret,
 };
@@ -233,6 +234,12 @@ async fn credentials(
             let credentials = text(inline, file, "credentials_file").await?.unwrap_or_default();
             let line = format!("{} {}", token.kind, credentials.trim());
             Ok(request.header(header::AUTHORIZATION, hidden(&line)?))
+        }
+        Credentials::Extension(auth) => {
+            let auth = auth.clone();
+            let read = tokio::task::spawn_blocking(move || extension::credentials(&auth)).await;
+            let (name, value) = read.context("read credentials")??;
+            Ok(request.header(name, hidden(value.expose())?))
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use pipeline::{limits::Limits, target::Target};
+use pipeline::{extension::Auth, limits::Limits, target::Target};
 use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -49,6 +49,8 @@ pub struct Config {
     pub basic_auth: Option<BasicAuth>,
     /// A token for the targets.
     pub authorization: Option<Authorization>,
+    /// As whom we ask, in place of both.
+    pub auth: Option<Auth>,
     /// Header fields of every request.
     pub http_headers: Headers,
     /// Whether redirects within one host are followed.
@@ -155,6 +157,7 @@ impl Default for Config {
             tls_config: TlsConfig::default(),
             basic_auth: None,
             authorization: None,
+            auth: None,
             http_headers: Headers::new(),
             follow_redirects: false,
             profiles: profiles.map(|name| (name.into(), ProfileConfig::default())).into(),
@@ -191,6 +194,10 @@ impl Config {
         let auth = (self.basic_auth.as_ref(), self.authorization.as_ref());
         let wrong = check_http(Some(&self.tls_config), auth, &self.http_headers, &self.params);
         wrong.into_iter().for_each(|(path, message)| say(path, message));
+        if self.auth.is_some() && (self.basic_auth.is_some() || self.authorization.is_some()) {
+            let message = "is there beside `basic_auth` or `authorization`: keep one of them";
+            say("auth".into(), message.into());
+        }
         for (key, profile) in &self.profiles {
             if let Err((field, message)) = self.settings(key, profile) {
                 say(format!("profiles.{key}{field}"), message);
@@ -301,7 +308,10 @@ impl Config {
 
     fn http(&self, profile: &ProfileConfig) -> HttpSettings {
         let credentials = match (&profile.basic_auth, &profile.authorization) {
-            (None, None) => credentials(&self.basic_auth, &self.authorization),
+            (None, None) => match &self.auth {
+                Some(auth) => Credentials::Extension(auth.clone()),
+                None => credentials(&self.basic_auth, &self.authorization),
+            },
             (basic, token) => credentials(basic, token),
         };
         let mut headers = self.http_headers.clone();

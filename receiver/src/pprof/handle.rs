@@ -49,6 +49,7 @@ impl Handle {
 fn frame(config: &Config) -> impl PartialEq {
     let Config {
         limits,
+        auth: _,
         interval: _,
         timeout: _,
         scheme: _,

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
-use pipeline::secret::Secret;
+use pipeline::{extension::Auth, secret::Secret};
 use reqwest::header::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::{
@@ -82,6 +82,8 @@ pub enum Credentials {
     Basic(BasicAuth),
     /// A scheme and a token.
     Token(Authorization),
+    /// What an extension says.
+    Extension(Auth),
 }
 
 /// One entry of `http_headers`.

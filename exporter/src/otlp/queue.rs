@@ -1,0 +1,100 @@
+//! `sending_queue` of the Collector, of which the durable spool does most.
+
+use std::time::Duration;
+
+use pipeline::{quantity, settings::Queue};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `sending_queue`. The queue is the spool, so that much of the Collector's has no effect here.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SendingQueue {
+    /// Bytes of spool that may wait; beyond them the oldest profiles are dropped and counted. A
+    /// number of requests, as the Collector has it by default, has no effect.
+    #[serde(with = "quantity::bytes")]
+    #[schemars(with = "quantity::BytesText")]
+    pub queue_size: u64,
+    /// What `queue_size` counts: `requests`, `items` or `bytes`.
+    pub sizer: Option<String>,
+    /// Age at which a profile that still waits is dropped and counted.
+    #[serde(with = "quantity::duration")]
+    #[schemars(with = "quantity::DurationText")]
+    pub max_age: Duration,
+    /// Accepted; the spool is always there.
+    pub enabled: bool,
+    /// Accepted; requests go one after the other.
+    pub num_consumers: Option<usize>,
+    /// Accepted without effect.
+    pub block_on_overflow: bool,
+    /// Accepted without effect.
+    pub wait_for_result: bool,
+    /// Accepted; the spool is the storage.
+    pub storage: Option<String>,
+    /// Accepted without effect: requests are as large as the other end takes.
+    pub batch: Option<Batch>,
+}
+
+/// `sending_queue.batch`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Batch {
+    /// Accepted without effect.
+    #[serde(with = "quantity::duration")]
+    #[schemars(with = "quantity::DurationText")]
+    pub flush_timeout: Duration,
+    /// Accepted without effect.
+    pub min_size: u64,
+    /// Accepted without effect.
+    pub max_size: u64,
+    /// Accepted without effect.
+    pub sizer: Option<String>,
+    /// Accepted without effect.
+    pub partition: Option<Partition>,
+}
+
+/// `sending_queue.batch.partition`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Partition {
+    /// Accepted without effect.
+    pub metadata_keys: Vec<String>,
+}
+
+impl Default for SendingQueue {
+    fn default() -> Self {
+        let Queue { bytes_max, max_age } = Queue::default();
+        Self {
+            queue_size: bytes_max,
+            sizer: None,
+            max_age,
+            enabled: true,
+            num_consumers: None,
+            block_on_overflow: false,
+            wait_for_result: false,
+            storage: None,
+            batch: None,
+        }
+    }
+}
+
+/// Below this, `queue_size` is a number of requests where nothing says otherwise.
+const QUEUE_BYTES_MIN: u64 = 1 << 20;
+
+impl SendingQueue {
+    /// What the engine is told.
+    pub(super) fn queue(&self) -> Queue {
+        let counts_bytes = match self.sizer.as_deref() {
+            Some("bytes") => true,
+            Some(_) => false,
+            None => self.queue_size >= QUEUE_BYTES_MIN || self.queue_size == 0,
+        };
+        let bytes_max = if counts_bytes { self.queue_size } else { Queue::default().bytes_max };
+        Queue { bytes_max, max_age: self.max_age }
+    }
+
+    /// Whether `sizer` is one that there is.
+    pub(super) fn has_sizer(&self) -> bool {
+        matches!(self.sizer.as_deref(), None | Some("requests" | "items" | "bytes"))
+    }
+}
