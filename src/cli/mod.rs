@@ -1,6 +1,7 @@
 //! The command line: what can be said, and which exit code an end has.
 
 mod ask;
+mod check_otlp;
 mod completions;
 mod config;
 mod diff;
@@ -39,6 +40,8 @@ enum Command {
     PrintConfig(config::PrintArgs),
     /// List receivers and exporters with their defaults
     Components,
+    /// Say whether files hold OTLP profiles as the profiling SIG, Parca and Pyroscope want them
+    CheckOtlp(check_otlp::Args),
     /// Bring pprof files into the lake
     Import(import::Args),
     /// Functions by what they cost, as `go tool pprof -top`
@@ -117,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::Validate(sources) => config::validate(sources),
         Command::PrintConfig(args) => config::print(args),
         Command::Components => config::components(),
+        Command::CheckOtlp(args) => check_otlp::run(&args),
         Command::Import(args) => import::run(args),
         Command::Top(args) => view::top(&args),
         Command::Flame(args) => view::flame(&args),

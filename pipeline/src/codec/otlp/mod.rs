@@ -10,6 +10,7 @@
 
 pub mod answer;
 mod build;
+pub mod check;
 mod decode;
 mod dictionary;
 mod encode;
