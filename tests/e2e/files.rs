@@ -10,7 +10,7 @@ use pipeline::{
 };
 
 use crate::support::{
-    cli::{Rows, Top},
+    cli::{Rows, Top, profpipe},
     oracle::Oracle,
 };
 
@@ -58,6 +58,9 @@ pub fn agree(dir: &Path, cpu: &Top, allocated: &Top) {
         assert_eq!(resource("service.name").as_deref(), Some("hold"));
         assert_eq!(resource("team").as_deref(), Some("red"));
     }
+    let [json, proto] = ["out.json", "out.pb"].map(|name| dir.join(name));
+    let checked = profpipe(["check-otlp".as_ref(), json.as_os_str(), proto.as_os_str()]).ok();
+    assert_eq!(checked.matches(" breaches 0\n").count(), 2, "{checked}");
     let Some(oracle) = Oracle::new() else { return };
     for (name, kind, sent) in [("cpu", "cpu", cpu), ("heap", "alloc_space", allocated)] {
         let mut files = Vec::new();

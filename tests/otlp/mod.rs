@@ -5,6 +5,7 @@ mod connections;
 mod proxy;
 mod refusals;
 mod tls;
+mod valid;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

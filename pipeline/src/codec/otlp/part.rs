@@ -56,12 +56,14 @@ impl<'p, 'd> Part<'p, 'd> {
 
     /// The samples of these rows.
     pub fn samples(&mut self, rows: Range<usize>) -> Vec<Sample> {
-        // The main binary comes first, whatever is referred to first.
-        let used = self.profile.locations().iter().any(|location| location.mapping == 0);
-        if used && !rows.is_empty() {
+        let samples = self.profile.samples();
+        // The main binary comes first, whatever is referred to first, unless nothing refers to it.
+        let locations = self.profile.locations();
+        let in_main = |frame: &u32| locations[*frame as usize].mapping == 0;
+        let stacks = self.profile.stacks();
+        if rows.clone().any(|row| stacks.get(samples.stacks[row]).iter().any(in_main)) {
             self.mapping(0);
         }
-        let samples = self.profile.samples();
         let mut out = Vec::with_capacity(rows.len());
         let mut seen = HashSet::new();
         let mut twice = HashSet::new();

@@ -223,12 +223,10 @@ impl Checker {
         if reference != 0 && self.index(reference, used.len(Table::String), "key_strindex") {
             if key.is_empty() {
                 self.by_reference("key_strindex");
-            }
-            key = if key.is_empty() {
-                d.and_then(|d| d.string(reference)).unwrap_or(b"?")
+                key = d.and_then(|d| d.string(reference)).unwrap_or(b"?");
             } else {
-                key
-            };
+                self.breach(Rule::AttributeReference, "", "there is a key and a reference to one");
+            }
         }
         if key.is_empty() && reference == 0 {
             self.breach(Rule::AttributeKeyMissing, "key", "it is empty");

@@ -177,6 +177,7 @@ impl Checker {
         used: &mut Used,
     ) -> Result<Header, Refused> {
         let (mut header, mut attributes) = (Header::default(), Vec::new());
+        let mut payload = (false, false);
         while let Some((field, value)) = message.field()? {
             let fits = match field {
                 1 | 2 | 5 | 7 | 9 | 10 => matches!(value, Value::Bytes(_)),
@@ -200,10 +201,19 @@ impl Checker {
                 }
                 6 => header.period = int(value, &message)?,
                 7 => self.profile_id(value.message(&message)?.bytes()),
-                9 => self.utf8(value.message(&message)?.bytes(), "original_payload_format"),
+                9 => {
+                    let format = value.message(&message)?.bytes();
+                    payload.0 = !format.is_empty();
+                    self.utf8(format, "original_payload_format");
+                }
+                10 => payload.1 = !value.message(&message)?.bytes().is_empty(),
                 11 => ints(value, &message, &mut attributes)?,
                 _ => {}
             }
+        }
+        if payload.0 != payload.1 {
+            let reason = "there is one without the other";
+            self.breach(Rule::OriginalPayload, "original_payload", reason);
         }
         self.attributes(&attributes, d, used);
         Ok(header)

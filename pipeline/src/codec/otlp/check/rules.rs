@@ -71,6 +71,9 @@ rules! {
     TableZero "table_zero" Sig "entry 0 of every table is the empty one";
     IndexRange "index_range" Sig "an index names an entry";
     AttributeKeyUnique "attribute_key_unique" Sig "a message has one attribute of a key";
+    AttributeReference "attribute_reference" Sig
+        "a key stands in place or is a reference, not both";
+    OriginalPayload "original_payload" Sig "an original has its format, and the other way round";
     MappingRange "mapping_range" Sig "a mapping starts before its limit, or both are 0";
     LineNegative "line_negative" Sig "lines and columns are not below 0";
     LinkIds "link_ids" Sig "a link has 16 bytes of trace id and 8 of span id";

@@ -160,6 +160,9 @@ const OF_PROFILES: &[(Rule, &str, Change)] = &[
     (Rule::PeriodNegative, "period", |p| p.profile.period = -1),
     (Rule::ProfileId, "profile_id", |p| p.profile.profile_id = vec![0; 16]),
     (Rule::ProfileId, "profile_id", |p| p.profile.profile_id = vec![1; 15]),
+    (Rule::OriginalPayload, "original_payload", |p| {
+        p.profile.original_payload_format = "pprof".into();
+    }),
     (Rule::IndexRange, "sample_type.type_strindex", |p| {
         p.profile.sample_type = Some(ValueType { type_strindex: 10, unit_strindex: 2 });
     }),
@@ -197,6 +200,7 @@ const OF_RESOURCES: &[(Rule, &str, Change)] = &[
         p.attributes[0].value = Some(AnyValue { value: None });
     }),
     (Rule::AttributeKeyUnique, "attributes[1]", |p| p.attributes[1].key = "service.name".into()),
+    (Rule::AttributeReference, "attributes[0]", |p| p.attributes[0].key_strindex = 6),
     (Rule::AttributeInline, "attributes[0].key_strindex", |p| {
         p.attributes[0].key.clear();
         p.attributes[0].key_strindex = 6;
