@@ -27,6 +27,13 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Args {
     #[command(flatten)]
     sources: Sources,
+    /// Process to scrape, as http://localhost:6060, in place of a config; may be said again
+    #[arg(long, value_name = "URL", conflicts_with = "files")]
+    scrape: Vec<String>,
+    /// Where to send what is scraped by OTLP, as http://localhost:4318; else what
+    /// OTEL_EXPORTER_OTLP_ENDPOINT says
+    #[arg(long, value_name = "URL", requires = "scrape")]
+    otlp_endpoint: Option<String>,
     #[command(flatten)]
     data: DataDirArgs,
     /// Host of the web app
@@ -45,6 +52,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let options = Options {
         files: args.sources.files,
         sets: args.sources.sets,
+        scrape: args.scrape,
+        otlp_endpoint: args.otlp_endpoint,
         data_dir: args.data.data_dir,
         web_host: args.web_host,
         web_port: args.web_port,

@@ -7,6 +7,7 @@
 mod clash;
 mod components;
 mod de;
+mod environment;
 mod expand;
 mod extensions;
 mod model;
@@ -41,6 +42,10 @@ pub struct Options {
     pub files: Vec<PathBuf>,
     /// `a::b=value` of `--set`, laid over the files.
     pub sets: Vec<String>,
+    /// Addresses of processes: with `otlp_endpoint` a whole config, where no file is named.
+    pub scrape: Vec<String>,
+    /// Where profiles of `scrape` are sent; without it the environment says.
+    pub otlp_endpoint: Option<String>,
     /// Where lakes stand whose path the config leaves open.
     pub data_dir: PathBuf,
     /// Host of the pages instead of the one in the config.
@@ -56,6 +61,8 @@ impl Default for Options {
         Self {
             files: Vec::new(),
             sets: Vec::new(),
+            scrape: Vec::new(),
+            otlp_endpoint: None,
             data_dir: "profpipe-data".into(),
             web_host: None,
             web_port: None,
@@ -91,9 +98,10 @@ fn read(
     options: &Options,
     variables: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(node::Node, Resolved), Problems> {
-    let mut root = source::read(options).map_err(Problems::new)?;
+    let mut root = source::read(options, variables).map_err(Problems::new)?;
     let mut problems = Vec::new();
     expand::expand(&mut root, variables, &mut problems);
+    environment::apply(&mut root, variables, &mut problems);
     let config = de::read(&mut root, &mut problems);
     let resolved = config.map(|config| resolve::resolve(config, &root, options, &mut problems));
     match resolved {

@@ -91,22 +91,28 @@ impl Node {
         }
     }
 
+    /// The same, to be changed.
+    pub fn entries_mut(&mut self) -> &mut [Entry] {
+        match &mut self.value {
+            Value::Map(entries) => entries,
+            _ => &mut [],
+        }
+    }
+
+    /// The node at `path`, to be changed.
+    pub fn at_mut(&mut self, path: &Path) -> Option<&mut Node> {
+        path.0.iter().try_fold(self, |node, step| match (&mut node.value, step) {
+            (Value::Map(entries), Step::Key(key)) => {
+                entries.iter_mut().find(|e| &e.key == key).map(|entry| &mut entry.node)
+            }
+            (Value::Seq(nodes), Step::Index(index)) => nodes.get_mut(*index),
+            _ => None,
+        })
+    }
+
     /// Takes the node at `path` out, because its error is reported. Says whether it was there.
     pub fn strike(&mut self, path: &Path) -> bool {
-        let mut node = self;
-        for step in &path.0 {
-            let child = match (&mut node.value, step) {
-                (Value::Map(entries), Step::Key(key)) => {
-                    entries.iter_mut().find(|e| &e.key == key).map(|entry| &mut entry.node)
-                }
-                (Value::Seq(nodes), Step::Index(index)) => nodes.get_mut(*index),
-                _ => None,
-            };
-            match child {
-                Some(child) => node = child,
-                None => return false,
-            }
-        }
+        let Some(node) = self.at_mut(path) else { return false };
         !matches!(std::mem::replace(&mut node.value, Value::Reported), Value::Reported)
     }
 

@@ -33,6 +33,14 @@ name of your own. `${env:X}` and `${env:X:-default}` are replaced by what the en
 `$$` is a dollar sign. Several `--config` files are laid over each other: maps deeply, everything
 else is replaced; `--set a::b=value` comes last.
 
+Exporters `otlp_grpc` and `otlp_http` without an `endpoint` take it, and whatever else they leave
+open, from the variables of OpenTelemetry: `OTEL_EXPORTER_OTLP_ENDPOINT`, `_HEADERS`,
+`_COMPRESSION`, `_TIMEOUT` (milliseconds), `_CERTIFICATE`, `_CLIENT_KEY`, `_CLIENT_CERTIFICATE`,
+`_INSECURE` and `_PROTOCOL`, those of `OTEL_EXPORTER_OTLP_PROFILES_` before them. One whose
+endpoint is in the file takes none, so that no header goes to another backend than the one it is
+meant for. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` name own telemetry, and what
+`profpipe run --scrape URL --otlp-endpoint URL` scrapes, which needs no file at all.
+
 `profpipe validate` says what is wrong, `profpipe print-config` what counts, `profpipe components`
 what there is.
 ";

@@ -4,6 +4,7 @@ use std::{fs::File, io::Read, path::Path as FilePath};
 
 use super::{
     Options,
+    environment::{self, Variables},
     node::{Entry, Node, Path, Place, Value},
     problem::Problem,
     yaml,
@@ -16,9 +17,13 @@ const BUILT_IN: &str = "self_telemetry: {pprof_port: 7000, interval_seconds: 5}\
 const SOURCES_MAX: usize = 1_000;
 
 /// All files and then all `--set` arguments laid over each other.
-pub(crate) fn read(options: &Options) -> Result<Node, Vec<Problem>> {
+pub(crate) fn read(options: &Options, variables: Variables) -> Result<Node, Vec<Problem>> {
     let files = options.files.iter().map(|file| read_file(file));
-    let built_in = options.files.is_empty().then(|| yaml::parse(BUILT_IN, "built-in config"));
+    let has_flags = !options.scrape.is_empty();
+    let built_in = options.files.is_empty().then(|| match has_flags {
+        true => environment::of_flags(options, variables),
+        false => yaml::parse(BUILT_IN, "built-in config"),
+    });
     let sets = options.sets.iter().map(|set| read_set(set));
     let (mut root, mut problems) = (None::<Node>, Vec::new());
     for tree in built_in.into_iter().chain(files).chain(sets).take(SOURCES_MAX) {

@@ -4,6 +4,7 @@ mod auth;
 mod connections;
 mod proxy;
 mod refusals;
+mod sidecar;
 mod tls;
 mod valid;
 

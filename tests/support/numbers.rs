@@ -47,6 +47,11 @@ impl Numbers {
         Self { addresses, log, _tasks: tasks }
     }
 
+    /// Hosts and ports of the targets.
+    pub fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+
     /// A config that scrapes all of them each second, and writes each second.
     pub fn config(&self) -> String {
         let targets = self.addresses.join(", ");

@@ -169,7 +169,9 @@ impl Config {
         if url.is_empty() {
             problem("endpoint", "must say where to send");
         } else if !(is_grpc || url.starts_with("http://") || url.starts_with("https://")) {
-            problem("endpoint", "must start with http:// or https://");
+            let own = !self.profiles_endpoint.is_empty();
+            let field = if own { "profiles_endpoint" } else { "endpoint" };
+            problem(field, "must start with http:// or https://");
         }
         if is_grpc && !self.profiles_endpoint.is_empty() {
             problem("profiles_endpoint", "is of otlp_http only");
