@@ -9,7 +9,10 @@ use serde::{Deserialize, Deserializer, de};
 pub mod debug;
 pub mod otlp;
 pub mod parquet;
+mod queue;
 pub mod ui;
+
+pub use queue::{Batch, Partition, SendingQueue};
 
 /// The types of exporters, as config files name them.
 pub const KINDS: &[&str] =
@@ -46,7 +49,7 @@ impl Config {
     /// What cannot work, as pairs of a field and a message.
     pub fn check(&self) -> Vec<(String, String)> {
         match self {
-            Self::Debug(config) => config.settings().check(),
+            Self::Debug(config) => config.check(),
             Self::OtlpGrpc(config) => config.check(true),
             Self::OtlpHttp(config) => config.check(false),
             Self::Parquet(config) => config.check(),

@@ -359,9 +359,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("c.yaml");
         let config = |exporters: &str| {
-            let pipeline = "service: {pipelines: {profiles: {receivers: [otlp], exporters: [";
+            let pipeline = "service: {pipelines: {profiles: {receivers: [otlp]";
             let text = format!(
-                "receivers: {{otlp: }}\nexporters: {{{exporters}}}\n{pipeline}otlp_http, otlp]}}}}}}"
+                "receivers: {{otlp: }}\nexporters: {{{exporters}}}\n{pipeline}, exporters: [otlp_http, otlp]}}}}}}"
             );
             std::fs::write(&file, text).expect("is writable");
             Options { files: vec![file.clone()], ..Options::default() }

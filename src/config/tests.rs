@@ -124,6 +124,10 @@ fn examples_load() {
     assert_eq!(short.retention.max_age, Duration::from_secs(3600));
     assert_eq!(self::targets(pipeline).len(), 2);
 
+    let foreign = load_example("collector-otlp.yaml");
+    assert_eq!(foreign.warnings, [""; 0]);
+    assert_eq!(exporters(&foreign.pipelines[0]), ["debug", "otlp", "otlphttp"]);
+
     for entry in fs::read_dir(configs()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         if name.ends_with(".yaml") {

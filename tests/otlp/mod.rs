@@ -2,6 +2,7 @@
 
 mod auth;
 mod connections;
+mod debug;
 mod proxy;
 mod refusals;
 mod sidecar;

@@ -1,13 +1,15 @@
-//! Config of the exporter `debug`.
+//! Config of the exporter `debug`, with the Collector's names and meanings.
 
 use std::time::Duration;
 
 use pipeline::{
     quantity,
-    settings::{Queue, Retry, Settings, TIMEOUT},
+    settings::{Retry, Settings, TIMEOUT},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::queue::SendingQueue;
 
 /// Config of the exporter `debug`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -15,6 +17,14 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// How much is written.
     pub verbosity: Verbosity,
+    /// Pushes of each second that are written in any case.
+    pub sampling_initial: u64,
+    /// Of those after them, one of so many is written; 0 writes none of them.
+    pub sampling_thereafter: u64,
+    /// Whether it is written to the log. Otherwise to standard output, without time and level.
+    pub use_internal_logger: bool,
+    /// Accepted: `stdout` and `stderr` are what there is besides the log.
+    pub output_paths: Vec<String>,
     /// Time that one push may take.
     #[serde(with = "quantity::duration")]
     #[schemars(with = "quantity::DurationText")]
@@ -22,7 +32,7 @@ pub struct Config {
     /// What happens after a push that may succeed later.
     pub retry_on_failure: Retry,
     /// What may wait for this exporter.
-    pub sending_queue: Queue,
+    pub sending_queue: SendingQueue,
 }
 
 /// How much the exporter `debug` writes.
@@ -32,9 +42,9 @@ pub enum Verbosity {
     /// One line for each push.
     #[default]
     Basic,
-    /// One line for each profile.
+    /// About one line for each profile.
     Normal,
-    /// Every sample.
+    /// Every table and sample.
     Detailed,
 }
 
@@ -42,20 +52,40 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             verbosity: Verbosity::default(),
+            sampling_initial: 2,
+            sampling_thereafter: 1,
+            use_internal_logger: true,
+            output_paths: vec!["stdout".into()],
             timeout: TIMEOUT,
             retry_on_failure: Retry::default(),
-            sending_queue: Queue::default(),
+            sending_queue: SendingQueue::default(),
         }
     }
 }
 
 impl Config {
+    /// What cannot work, as pairs of a field and a message.
+    pub fn check(&self) -> Vec<(String, String)> {
+        let mut wrong = self.settings().check();
+        wrong.extend(self.sending_queue.check());
+        if self.output_paths.is_empty() {
+            wrong.push(("output_paths".into(), "must name a place".into()));
+        }
+        for (index, path) in self.output_paths.iter().enumerate() {
+            if !matches!(path.as_str(), "stdout" | "stderr") {
+                let message = "must be stdout or stderr".into();
+                wrong.push((format!("output_paths[{index}]"), message));
+            }
+        }
+        wrong
+    }
+
     /// How the engine treats this exporter.
     pub fn settings(&self) -> Settings {
         Settings {
             timeout: self.timeout,
             retry: self.retry_on_failure.clone(),
-            queue: self.sending_queue.clone(),
+            queue: self.sending_queue.queue(),
         }
     }
 }

@@ -1,41 +1,116 @@
-//! The exporter `debug`: writes what passes by to the log.
+//! The exporter `debug`: writes what passes by to the log, or to standard output.
 
 mod config;
 mod print;
 
+use std::{
+    io::{self, Write},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
 use async_trait::async_trait;
-use pipeline::component::{Export, ExportError, Exporter};
+use pipeline::{
+    codec::otlp,
+    component::{Export, ExportError, Exporter},
+};
+use serde_json::Value;
 
 pub use config::{Config, Verbosity};
 
-/// Logs profiles and takes them all.
+/// Writes profiles and takes them all.
 pub struct Debug {
-    verbosity: Verbosity,
+    config: Arc<Config>,
+    /// When the second began that is sampled, and pushes of it.
+    second: (Instant, u64),
 }
 
 impl Debug {
     /// An exporter that writes as much as the config says.
     pub fn new(config: &Config) -> Self {
-        Self { verbosity: config.verbosity }
+        Self { config: Arc::new(config.clone()), second: (Instant::now(), 0) }
+    }
+
+    /// Whether this push is one of those that are written.
+    fn sampled(&mut self) -> bool {
+        if self.second.0.elapsed() >= Duration::from_secs(1) {
+            self.second = (Instant::now(), 0);
+        }
+        self.second.1 += 1;
+        let Config { sampling_initial: initial, sampling_thereafter: every, .. } = *self.config;
+        let later = self.second.1.saturating_sub(initial);
+        later == 0 || (every > 0 && later.is_multiple_of(every))
     }
 }
 
 #[async_trait]
 impl Exporter for Debug {
     async fn export(&mut self, export: &Export) -> Result<(), ExportError> {
-        let profiles = || export.profiles.iter().map(|stored| &*stored.profile);
-        let samples: usize = profiles().map(|profile| profile.len()).sum();
-        tracing::info!(profiles = export.profiles.len(), samples, "profiles");
-        if self.verbosity != Verbosity::Basic {
-            for profile in profiles() {
-                tracing::info!("{}", print::summary(profile));
-            }
+        if !self.sampled() {
+            return Ok(());
         }
-        if self.verbosity == Verbosity::Detailed {
-            for profile in profiles() {
-                tracing::info!("{}", print::details(profile));
-            }
+        let config = Arc::clone(&self.config);
+        let profiles = export.profiles.iter().map(|stored| Arc::clone(&stored.profile));
+        let profiles: Vec<_> = profiles.collect();
+        let written = tokio::task::spawn_blocking(move || {
+            let bytes = otlp::encode(profiles.iter().map(|profile| &**profile));
+            let request = serde_json::from_slice(&otlp::json::request(&bytes));
+            write(&config, &request.context("read own JSON")?)
+        });
+        let written = written.await.context("write profiles");
+        written.flatten().map_err(ExportError::Permanent)
+    }
+}
+
+fn write(config: &Config, request: &Value) -> anyhow::Result<()> {
+    let (resources, samples) = print::counts(request);
+    let text = match config.verbosity {
+        Verbosity::Basic => String::new(),
+        Verbosity::Normal => print::normal(request),
+        Verbosity::Detailed => print::detailed(request),
+    };
+    if config.use_internal_logger {
+        tracing::info!("resource profiles" = resources, "sample records" = samples, "Profiles");
+        if !text.is_empty() {
+            tracing::info!("{text}");
         }
-        Ok(())
+        return Ok(());
+    }
+    let head = format!(
+        "Profiles\t{{\"resource profiles\": {resources}, \"sample records\": {samples}}}\n"
+    );
+    for path in &config.output_paths {
+        let both = [head.as_bytes(), text.as_bytes()].concat();
+        match path.as_str() {
+            "stderr" => io::stderr().lock().write_all(&both),
+            _ => io::stdout().lock().write_all(&both),
+        }
+        .with_context(|| format!("write to {path}"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_a_second_are_written_and_some_of_the_others() {
+        let sampled = |initial, every| {
+            let config = Config {
+                sampling_initial: initial,
+                sampling_thereafter: every,
+                ..Config::default()
+            };
+            let mut debug = Debug::new(&config);
+            (0..8).map(|_| u8::from(debug.sampled())).collect::<Vec<_>>()
+        };
+        assert_eq!(sampled(2, 1), [1; 8]);
+        assert_eq!(sampled(2, 3), [1, 1, 0, 0, 1, 0, 0, 1]);
+        assert_eq!(sampled(1, 0), [1, 0, 0, 0, 0, 0, 0, 0]);
+        let mut debug = Debug::new(&Config { sampling_thereafter: 0, ..Config::default() });
+        debug.second = (Instant::now() - Duration::from_secs(2), 99);
+        assert!(debug.sampled(), "another second");
     }
 }

@@ -1,113 +1,348 @@
-//! Profiles as text for the log.
+//! Profiles as text, laid out as the Collector's exporter of this name lays them out, so that who
+//! knows the one reads the other. It shows the request that an OTLP exporter would send.
+//! <https://github.com/open-telemetry/opentelemetry-collector/tree/main/exporter/debugexporter>
 
 use std::fmt::Write;
 
-use pipeline::profile::{LabelValue, Profile};
+use jiff::Timestamp;
+use serde_json::Value;
 
-/// Samples of a profile that are written out; the rest is counted.
-const SAMPLES_MAX: usize = 100;
+/// Bytes of text of one push; what is beyond them is cut off.
+const TEXT_BYTES_MAX: usize = 4 << 20;
 
-/// One line: what, of whom, when, and the total of each type.
-pub fn summary(profile: &Profile) -> String {
-    let meta = &profile.meta;
-    let mut line = format!(
-        "{} of {}: time {} ns, duration {} ns, {} samples",
-        meta.name,
-        meta.resource.service(),
-        meta.time_ns,
-        meta.duration_ns,
-        profile.len()
-    );
-    for (column, sample_type) in meta.sample_types.iter().enumerate() {
-        let values = profile.samples().values.iter().skip(column);
-        let total: i128 = values.step_by(meta.sample_types.len()).map(|v| i128::from(*v)).sum();
-        let (kind, unit) = (profile.text(sample_type.kind), profile.text(sample_type.unit));
-        let temporality = sample_type.temporality.as_str();
-        let _ = write!(line, ", {kind} {total} {unit} ({temporality})");
+/// Text that grows up to a limit.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        if self.0.len() < TEXT_BYTES_MAX {
+            let _ = self.0.write_fmt(line);
+            self.0.push('\n');
+        }
     }
-    line
+
+    fn finish(mut self) -> String {
+        if self.0.len() >= TEXT_BYTES_MAX {
+            self.0.push_str("and more, which is not shown\n");
+        }
+        self.0
+    }
 }
 
-/// Resource and samples, a line each; stacks leaf first, as in the profile.
-pub fn details(profile: &Profile) -> String {
-    let mut text = format!("{} of {}", profile.meta.name, profile.meta.resource.service());
-    for (key, value) in profile.meta.resource.iter() {
-        let _ = write!(text, "\n  resource {key}={value:?}");
-    }
-    let samples = profile.samples();
-    let types = profile.meta.sample_types.len();
-    for (row, values) in samples.values.chunks_exact(types).enumerate().take(SAMPLES_MAX) {
-        let _ = write!(text, "\n  {values:?}");
-        for label in profile.label_sets().get(samples.label_sets[row]) {
-            let key = profile.text(label.key);
-            let _ = match label.value {
-                LabelValue::Text(value) => write!(text, " {key}={:?}", profile.text(value)),
-                LabelValue::Number(value, unit) => {
-                    write!(text, " {key}={value}{}", profile.text(unit))
+macro_rules! line {
+    ($text:expr, $($rest:tt)*) => { $text.line(format_args!($($rest)*)) };
+}
+
+/// How many resources and samples a request has.
+pub(super) fn counts(request: &Value) -> (usize, usize) {
+    let profiles = list(&request["resourceProfiles"])
+        .flat_map(|resource| list(&resource["scopeProfiles"]))
+        .flat_map(|scope| list(&scope["profiles"]));
+    let samples = profiles.map(|profile| list(&profile["samples"]).count()).sum();
+    (list(&request["resourceProfiles"]).count(), samples)
+}
+
+/// About one line for each profile: its id, number of samples and attributes.
+pub(super) fn normal(request: &Value) -> String {
+    let (mut text, dictionary) = (Text::default(), &request["dictionary"]);
+    for (i, resource) in list(&request["resourceProfiles"]).enumerate() {
+        let schema = bracketed(&resource["schemaUrl"]);
+        let attributes = pairs(&resource["resource"]["attributes"]);
+        line!(text, "ResourceProfiles #{i}{schema}{attributes}");
+        for (j, scope) in list(&resource["scopeProfiles"]).enumerate() {
+            let own = &scope["scope"];
+            let name = prefixed(" ", &own["name"]) + &prefixed("@", &own["version"]);
+            let schema = bracketed(&scope["schemaUrl"]);
+            line!(text, "ScopeProfiles #{j}{name}{schema}{}", pairs(&own["attributes"]));
+            for profile in list(&scope["profiles"]) {
+                let samples = list(&profile["samples"]).count();
+                let mut all = String::new();
+                for (key, value) in attributes_of(profile, dictionary) {
+                    let _ = write!(all, " {key}={value}");
                 }
-            };
-        }
-        for &index in profile.stacks().get(samples.stacks[row]) {
-            let lines = profile.lines().get(index);
-            if lines.is_empty() {
-                let name = profile.unsymbolised(profile.locations()[index as usize]);
-                let _ = write!(text, "\n    {name}");
-            }
-            for line in lines {
-                let function = profile.functions()[line.function as usize];
-                let (name, file) = (profile.text(function.name), profile.text(function.file));
-                let _ = write!(text, "\n    {name} {file}:{}", line.line);
+                line!(text, "{} samples={samples}{all}", string(&profile["profileId"]));
             }
         }
     }
-    if profile.len() > SAMPLES_MAX {
-        let _ = write!(text, "\n  and {} samples more", profile.len() - SAMPLES_MAX);
+    text.finish()
+}
+
+/// Everything: the dictionary, resources, scopes, profiles and their samples.
+pub(super) fn detailed(request: &Value) -> String {
+    let (mut text, dictionary) = (Text::default(), &request["dictionary"]);
+    tables(&mut text, dictionary);
+    for (i, resource) in list(&request["resourceProfiles"]).enumerate() {
+        line!(text, "ResourceProfiles #{i}");
+        line!(text, "Resource SchemaURL: {}", string(&resource["schemaUrl"]));
+        attributes(&mut text, "Resource attributes", &resource["resource"]["attributes"]);
+        for (j, scope) in list(&resource["scopeProfiles"]).enumerate() {
+            let own = &scope["scope"];
+            line!(text, "ScopeProfiles #{j}");
+            line!(text, "ScopeProfiles SchemaURL: {}", string(&scope["schemaUrl"]));
+            let (name, version) = (string(&own["name"]), string(&own["version"]));
+            line!(text, "InstrumentationScope {name} {version}");
+            attributes(&mut text, "InstrumentationScope attributes", &own["attributes"]);
+            for (k, profile) in list(&scope["profiles"]).enumerate() {
+                line!(text, "Profile #{k}");
+                one(&mut text, profile, dictionary);
+            }
+        }
+    }
+    text.finish()
+}
+
+fn one(text: &mut Text, profile: &Value, dictionary: &Value) {
+    for (name, value) in [
+        ("Profile ID", string(&profile["profileId"]).to_owned()),
+        ("Start time", time(&profile["timeUnixNano"])),
+        ("DurationNano", number(&profile["durationNano"])),
+        ("Dropped attributes count", number(&profile["droppedAttributesCount"])),
+    ] {
+        line!(text, "    {name:<15}: {value}");
+    }
+    for (i, sample) in list(&profile["samples"]).enumerate() {
+        line!(text, "    Sample #{i}");
+        line!(text, "        Values: {}", numbers(&sample["values"]));
+        let attributes = attributes_of(sample, dictionary);
+        if !attributes.is_empty() {
+            line!(text, "        Attributes:");
+        }
+        for (key, value) in attributes {
+            line!(text, "             -> {key}: {value}");
+        }
+    }
+}
+
+fn tables(text: &mut Text, dictionary: &Value) {
+    for (i, mapping) in list(&dictionary["mappingTable"]).enumerate() {
+        line!(text, "Mapping #{i}");
+        for (name, key) in [
+            ("Memory start", "memoryStart"),
+            ("Memory limit", "memoryLimit"),
+            ("File offset", "fileOffset"),
+            ("File name", "filenameStrindex"),
+        ] {
+            line!(text, "    {name}: {}", number(&mapping[key]));
+        }
+        line!(text, "    Attributes: {}", numbers(&mapping["attributeIndices"]));
+    }
+    for (i, location) in list(&dictionary["locationTable"]).enumerate() {
+        line!(text, "Location #{i}");
+        line!(text, "    Mapping index: {}", number(&location["mappingIndex"]));
+        line!(text, "    Address: {}", number(&location["address"]));
+        for (j, at) in list(&location["lines"]).enumerate() {
+            line!(text, "    Line #{j}");
+            line!(text, "        Function index: {}", number(&at["functionIndex"]));
+            line!(text, "        Line: {}", number(&at["line"]));
+            line!(text, "        Column: {}", number(&at["column"]));
+        }
+        line!(text, "    Attributes: {}", numbers(&location["attributeIndices"]));
+    }
+    for (i, function) in list(&dictionary["functionTable"]).enumerate() {
+        line!(text, "Function #{i}");
+        for (name, key) in [
+            ("Name", "nameStrindex"),
+            ("System name", "systemNameStrindex"),
+            ("Filename", "filenameStrindex"),
+            ("Start line", "startLine"),
+        ] {
+            line!(text, "    {name}: {}", number(&function[key]));
+        }
+    }
+    line!(text, "Attribute table:");
+    for attribute in list(&dictionary["attributeTable"]) {
+        line!(text, "     -> Key: Int({})", number(&attribute["keyStrindex"]));
+        line!(text, "     -> Value: Str({})", plain(&attribute["value"]));
+        line!(text, "     -> unit: Int({})", number(&attribute["unitStrindex"]));
+    }
+    line!(text, "Link table:");
+    for link in list(&dictionary["linkTable"]) {
+        line!(text, "     -> Trace ID: Str({})", string(&link["traceId"]));
+        line!(text, "     -> Span ID: Str({})", string(&link["spanId"]));
+    }
+    line!(text, "String table:");
+    for entry in list(&dictionary["stringTable"]) {
+        line!(text, "    {}", string(entry));
+    }
+}
+
+fn attributes(text: &mut Text, header: &str, map: &Value) {
+    if list(map).next().is_some() {
+        line!(text, "{header}:");
+    }
+    for pair in list(map) {
+        let (key, value) = (string(&pair["key"]), &pair["value"]);
+        line!(text, "     -> {key}: {}({})", type_of(value), plain(value));
+    }
+}
+
+/// Attributes that a profile or sample refers to, as keys and values.
+fn attributes_of<'a>(owner: &Value, dictionary: &'a Value) -> Vec<(&'a str, String)> {
+    let index = |value: &Value| number(value).parse::<usize>().unwrap_or_default();
+    let find = |reference| {
+        let attribute = &dictionary["attributeTable"][index(reference)];
+        let key = string(&dictionary["stringTable"][index(&attribute["keyStrindex"])]);
+        (key, plain(&attribute["value"]))
+    };
+    list(&owner["attributeIndices"]).map(find).collect()
+}
+
+fn pairs(map: &Value) -> String {
+    let mut text = String::new();
+    for pair in list(map) {
+        let _ = write!(text, " {}={}", string(&pair["key"]), plain(&pair["value"]));
     }
     text
 }
 
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn string(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn prefixed(prefix: &str, value: &Value) -> String {
+    match string(value) {
+        "" => String::new(),
+        text => format!("{prefix}{text}"),
+    }
+}
+
+fn bracketed(value: &Value) -> String {
+    match string(value) {
+        "" => String::new(),
+        text => format!(" [{text}]"),
+    }
+}
+
+/// A number, which JSON of OTLP has as text where it may need 64 bits; what is left out is 0.
+fn number(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => "0".into(),
+    }
+}
+
+fn numbers(values: &Value) -> String {
+    format!("[{}]", list(values).map(number).collect::<Vec<_>>().join(" "))
+}
+
+/// A value without its type; lists and maps as JSON.
+fn plain(value: &Value) -> String {
+    let Some((kind, inner)) = value.as_object().and_then(|value| value.iter().next()) else {
+        return String::new();
+    };
+    match kind.as_str() {
+        "arrayValue" | "kvlistValue" => as_json(value).to_string(),
+        "boolValue" => inner.to_string(),
+        "intValue" | "doubleValue" => number(inner),
+        _ => string(inner).to_owned(),
+    }
+}
+
+fn as_json(value: &Value) -> Value {
+    let Some((kind, inner)) = value.as_object().and_then(|value| value.iter().next()) else {
+        return Value::Null;
+    };
+    match kind.as_str() {
+        "arrayValue" => list(&inner["values"]).map(as_json).collect(),
+        "kvlistValue" => {
+            let pair = |pair: &Value| (string(&pair["key"]).to_owned(), as_json(&pair["value"]));
+            Value::Object(list(&inner["values"]).map(pair).collect())
+        }
+        "intValue" => number(inner).parse::<i64>().map_or(Value::Null, Value::from),
+        _ => inner.clone(),
+    }
+}
+
+fn type_of(value: &Value) -> &'static str {
+    let kind = value.as_object().and_then(|value| value.keys().next());
+    match kind.map(String::as_str) {
+        Some("stringValue") => "Str",
+        Some("boolValue") => "Bool",
+        Some("intValue") => "Int",
+        Some("doubleValue") => "Double",
+        Some("arrayValue") => "Slice",
+        Some("kvlistValue") => "Map",
+        Some("bytesValue") => "Bytes",
+        _ => "Empty",
+    }
+}
+
+/// A time as Go prints it.
+fn time(nanos: &Value) -> String {
+    let nanos = number(nanos).parse::<i128>().unwrap_or_default();
+    match Timestamp::from_nanosecond(nanos) {
+        Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S%.f +0000 UTC").to_string(),
+        Err(_) => nanos.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use pipeline::{
-        limits::Limits,
-        profile::{
-            Builder, Function, Label, LabelValue, Line, Location, Meta, NO_MAPPING, SampleType,
-            Temporality,
-        },
-    };
+    use serde_json::json;
 
     use super::*;
 
+    /// What the Collector's own test of this exporter prints, in our words.
     #[test]
-    fn says_what_is_in_a_profile() {
-        let mut builder = Builder::new(&Limits::default());
-        let [cpu, ns, name, key] = ["cpu", "nanoseconds", "main.work", "tier"]
-            .map(|text| builder.string(text).expect("fits"));
-        let function = builder.function(Function { name, ..Function::default() }).expect("fits");
-        builder.line(Line { function, line: 7, column: 0 }).expect("is there");
-        let location = Location { mapping: NO_MAPPING, address: 1, folded: false };
-        let frame = builder.location(location).expect("fits");
-        for value in [3, 4] {
-            builder.label(Label { key, value: LabelValue::Text(name) }).expect("fits");
-            builder.value(value);
-            builder.sample(&[frame]).expect("is there");
+    fn a_request_is_laid_out_as_the_collector_does() {
+        let request = json!({
+            "dictionary": {
+                "mappingTable": [{"memoryStart": "2", "memoryLimit": "3", "fileOffset": "4",
+                    "filenameStrindex": 5, "attributeIndices": [7, 8]}],
+                "locationTable": [{}, {"mappingIndex": 3, "address": "4", "attributeIndices": [6],
+                    "lines": [{"functionIndex": 1, "line": "2", "column": "3"}]}],
+                "functionTable": [{"nameStrindex": 2, "startLine": "5"}],
+                "attributeTable": [{}, {"keyStrindex": 1, "value": {"intValue": "7"}}],
+                "linkTable": [{"traceId": "0302", "spanId": "1112"}],
+                "stringTable": ["", "key"],
+            },
+            "resourceProfiles": [{
+                "schemaUrl": "https://schema",
+                "resource": {"attributes": [
+                    {"key": "a", "value": {"stringValue": "b"}},
+                    {"key": "c", "value": {"arrayValue": {"values": [{"intValue": "1"}, {}]}}},
+                ]},
+                "scopeProfiles": [{
+                    "scope": {"name": "cpu", "version": "v1"},
+                    "profiles": [{
+                        "profileId": "0102", "timeUnixNano": "1581452772000000321",
+                        "durationNano": "1000000000", "attributeIndices": [1],
+                        "samples": [{"values": ["4"], "attributeIndices": [1]}, {"values": ["9"]}],
+                    }],
+                }],
+            }],
+        });
+        assert_eq!(counts(&request), (1, 2));
+        assert_eq!(
+            normal(&request),
+            "ResourceProfiles #0 [https://schema] a=b c=[1,null]\n\
+             ScopeProfiles #0 cpu@v1\n0102 samples=2 key=7\n"
+        );
+        let text = detailed(&request);
+        for part in [
+            "Mapping #0\n    Memory start: 2\n    Memory limit: 3\n    File offset: 4\n    \
+             File name: 5\n    Attributes: [7 8]\nLocation #0\n    Mapping index: 0\n    \
+             Address: 0\n    Attributes: []\nLocation #1\n    Mapping index: 3\n    Address: 4\n    \
+             Line #0\n        Function index: 1\n        Line: 2\n        Column: 3\n    \
+             Attributes: [6]\nFunction #0\n    Name: 2\n    System name: 0\n    Filename: 0\n    \
+             Start line: 5\nAttribute table:\n",
+            "Link table:\n     -> Trace ID: Str(0302)\n     -> Span ID: Str(1112)\n\
+             String table:\n    \n    key\nResourceProfiles #0\n\
+             Resource SchemaURL: https://schema\nResource attributes:\n     -> a: Str(b)\n     \
+             -> c: Slice([1,null])\nScopeProfiles #0\nScopeProfiles SchemaURL: \n\
+             InstrumentationScope cpu v1\nProfile #0\n    Profile ID     : 0102\n    \
+             Start time     : 2020-02-11 20:26:12.000000321 +0000 UTC\n    \
+             DurationNano   : 1000000000\n    Dropped attributes count: 0\n    Sample #0\n        \
+             Values: [4]\n        Attributes:\n             -> key: 7\n    Sample #1\n        \
+             Values: [9]\n",
+        ] {
+            assert!(text.contains(part), "{part}\n---\n{text}");
         }
-        let temporality = Temporality::Delta;
-        let meta = Meta {
-            name: "cpu".into(),
-            sample_types: vec![SampleType { kind: cpu, unit: ns, temporality }],
-            resource: [("service.name", "shop")].into_iter().collect(),
-            ..Meta::default()
-        };
-        let profile = builder.finish(meta).expect("whole");
-        assert_eq!(
-            summary(&profile),
-            "cpu of shop: time 0 ns, duration 0 ns, 2 samples, cpu 7 nanoseconds (delta)"
-        );
-        assert_eq!(
-            details(&profile),
-            "cpu of shop\n  resource service.name=\"shop\"\n  [3] tier=\"main.work\"\n    \
-             main.work :7\n  [4] tier=\"main.work\"\n    main.work :7"
-        );
     }
 }

@@ -13,10 +13,8 @@ use reqwest::header::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    connection::{Keepalive, Tls, headers},
-    queue::SendingQueue,
-};
+use super::connection::{Keepalive, Tls, headers};
+use crate::queue::SendingQueue;
 
 /// `exporters: {otlp_grpc: …}` and `exporters: {otlp_http: …}`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -164,6 +162,7 @@ impl Config {
     /// What cannot work, as pairs of a field and a message.
     pub fn check(&self, is_grpc: bool) -> Vec<(String, String)> {
         let mut wrong = self.settings().check();
+        wrong.extend(self.sending_queue.check());
         let mut problem = |field: &str, message: &str| wrong.push((field.into(), message.into()));
         let url = if is_grpc { &self.endpoint } else { self.http_url() };
         if url.is_empty() {
@@ -206,9 +205,6 @@ impl Config {
         }
         if self.reconnect_interval < Duration::from_secs(1) {
             problem("reconnect_interval", "must be 1s or more");
-        }
-        if !self.sending_queue.has_sizer() {
-            problem("sending_queue.sizer", "must be requests, items or bytes");
         }
         wrong
     }

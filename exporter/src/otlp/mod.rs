@@ -6,11 +6,9 @@ mod config;
 mod connection;
 mod grpc;
 mod http;
-mod queue;
 
 pub use config::{Compression, Config, Encoding};
 pub use connection::{Keepalive, Tls};
-pub use queue::{Batch, Partition, SendingQueue};
 
 use std::{sync::Arc, time::Duration};
 

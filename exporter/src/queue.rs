@@ -83,7 +83,7 @@ const QUEUE_BYTES_MIN: u64 = 1 << 20;
 
 impl SendingQueue {
     /// What the engine is told.
-    pub(super) fn queue(&self) -> Queue {
+    pub(crate) fn queue(&self) -> Queue {
         let counts_bytes = match self.sizer.as_deref() {
             Some("bytes") => true,
             Some(_) => false,
@@ -93,8 +93,10 @@ impl SendingQueue {
         Queue { bytes_max, max_age: self.max_age }
     }
 
-    /// Whether `sizer` is one that there is.
-    pub(super) fn has_sizer(&self) -> bool {
-        matches!(self.sizer.as_deref(), None | Some("requests" | "items" | "bytes"))
+    /// What cannot work, as pairs of a field and a message.
+    pub(crate) fn check(&self) -> Option<(String, String)> {
+        let known = matches!(self.sizer.as_deref(), None | Some("requests" | "items" | "bytes"));
+        let message = "must be requests, items or bytes";
+        (!known).then(|| ("sending_queue.sizer".into(), message.into()))
     }
 }
