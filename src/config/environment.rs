@@ -359,9 +359,10 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("c.yaml");
         let config = |exporters: &str| {
-            let pipeline = "service: {pipelines: {profiles: {receivers: [otlp]";
+            let lists = "{receivers: [otlp], exporters: [otlp_http, otlp]}";
             let text = format!(
-                "receivers: {{otlp: }}\nexporters: {{{exporters}}}\n{pipeline}, exporters: [otlp_http, otlp]}}}}}}"
+                "receivers: {{otlp: }}\nexporters: {{{exporters}}}\n\
+                 service: {{pipelines: {{profiles: {lists}}}}}"
             );
             std::fs::write(&file, text).expect("is writable");
             Options { files: vec![file.clone()], ..Options::default() }

@@ -26,8 +26,8 @@ async fn profiles_are_written_to_the_log_as_the_collector_writes_them() {
             &[
                 "Mapping #0\n    Memory start: 0\n",
                 "\n    Name: ",
-                "Attribute table:\n     -> Key: Int(0)\n     -> Value: Str()\n     -> unit: Int(0)\n",
-                "Link table:\n     -> Trace ID: Str()\n     -> Span ID: Str()\nString table:\n    \n",
+                "Attribute table:\n     -> Key: Int(0)\n     -> Value: Str()\n",
+                "Link table:\n     -> Trace ID: Str()\n     -> Span ID: Str()\nString table:\n",
                 "Resource attributes:\n",
                 "     -> service.name: Str(numbers)\n",
                 "Profile #0\n    Profile ID     : ",
