@@ -326,12 +326,12 @@ mod tests {
         );
         let text = detailed(&request);
         for part in [
-            "Mapping #0\n    Memory start: 2\n    Memory limit: 3\n    File offset: 4\n    \
-             File name: 5\n    Attributes: [7 8]\nLocation #0\n    Mapping index: 0\n    \
-             Address: 0\n    Attributes: []\nLocation #1\n    Mapping index: 3\n    \
-             Address: 4\n    Line #0\n        Function index: 1\n        Line: 2\n        \
-             Column: 3\n    Attributes: [6]\nFunction #0\n    Name: 2\n    System name: 0\n    Filename: 0\n    \
-             Start line: 5\nAttribute table:\n",
+            "Mapping #0\n    Memory start: 2\n    Memory limit: 3\n    File offset: 4\n",
+            "    File name: 5\n    Attributes: [7 8]\nLocation #0\n    Mapping index: 0\n",
+            "    Address: 0\n    Attributes: []\nLocation #1\n    Mapping index: 3\n",
+            "    Address: 4\n    Line #0\n        Function index: 1\n        Line: 2\n",
+            "        Column: 3\n    Attributes: [6]\nFunction #0\n    Name: 2\n",
+            "    System name: 0\n    Filename: 0\n    Start line: 5\nAttribute table:\n",
             "Link table:\n     -> Trace ID: Str(0302)\n     -> Span ID: Str(1112)\n\
              String table:\n    \n    key\nResourceProfiles #0\n\
              Resource SchemaURL: https://schema\nResource attributes:\n     -> a: Str(b)\n     \
