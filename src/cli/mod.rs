@@ -5,6 +5,7 @@ mod check_otlp;
 mod completions;
 mod config;
 mod diff;
+mod export;
 mod import;
 mod lake;
 mod lists;
@@ -44,6 +45,8 @@ enum Command {
     CheckOtlp(check_otlp::Args),
     /// Bring pprof files into the lake
     Import(import::Args),
+    /// Send profiles of the lake by OTLP, as if they were scraped anew
+    Export(export::Args),
     /// Functions by what they cost, as `go tool pprof -top`
     Top(view::TopArgs),
     /// A flame graph as SVG, HTML, folded text or JSON
@@ -122,6 +125,7 @@ pub fn main() -> ExitCode {
         Command::Components => config::components(),
         Command::CheckOtlp(args) => check_otlp::run(&args),
         Command::Import(args) => import::run(args),
+        Command::Export(args) => export::run(args),
         Command::Top(args) => view::top(&args),
         Command::Flame(args) => view::flame(&args),
         Command::Merge(args) => view::merge(&args),

@@ -46,7 +46,10 @@ pub(crate) fn of_flags(options: &Options, variables: Variables) -> Result<Node, 
 
 /// The exporter of flags: by the protocol of the environment, else gRPC on its port and HTTP on
 /// any other.
-fn exporter_kind(options: &Options, variables: Variables) -> (&'static str, Option<Problem>) {
+pub(crate) fn exporter_kind(
+    options: &Options,
+    variables: Variables,
+) -> (&'static str, Option<Problem>) {
     let mut problems = Vec::new();
     let mut environment = Environment { variables, problems: &mut problems };
     let endpoint = options.otlp_endpoint.clone();

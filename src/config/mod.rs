@@ -77,6 +77,18 @@ pub fn load(options: &Options) -> Result<Resolved, Problems> {
     load_with(options, &|name| std::env::var(name).ok())
 }
 
+/// The type of the exporter that flags make: by the protocol that the environment names, or the
+/// port.
+///
+/// # Errors
+/// Where the environment is wrong.
+pub fn kind_of_flags(options: &Options) -> Result<&'static str, Problems> {
+    match environment::exporter_kind(options, &|name| std::env::var(name).ok()) {
+        (kind, None) => Ok(kind),
+        (_, Some(problem)) => Err(Problems::new(vec![problem])),
+    }
+}
+
 /// The same with variables from elsewhere.
 pub fn load_with(
     options: &Options,

@@ -5,6 +5,7 @@ mod connections;
 mod debug;
 mod proxy;
 mod refusals;
+mod replay;
 mod sidecar;
 mod tls;
 mod valid;

@@ -48,6 +48,8 @@ pub struct ProfileEntry {
     pub types: Vec<(String, String, i64)>,
     /// Samples of the type that has most of them.
     pub samples: i64,
+    /// All attributes of its resource.
+    pub resource: Vec<(String, String)>,
 }
 
 /// Profiles by time, then by identity, newest first.
@@ -139,6 +141,7 @@ fn entries(found: &mut Found, group: &Group<'_>, rows: &Rows) -> Result<(), Page
     let (profiles, types, units) = (profiles?, types?, units?);
     let (times, durations) = (group.int_codes("time")?, group.int_codes("duration_ns")?);
     let (totals, samples) = (group.ints("total")?, group.ints("samples")?);
+    let resources = group.sets("resource")?;
     let columns = [
         &ids.runs[..],
         &services.runs,
@@ -148,8 +151,10 @@ fn entries(found: &mut Found, group: &Group<'_>, rows: &Rows) -> Result<(), Page
         &units.runs,
         &times.runs,
         &durations.runs,
+        &resources.runs,
     ];
-    walk(rows, columns, |range, [id, service, instance, profile, kind, unit, time, duration]| {
+    walk(rows, columns, |range, codes| {
+        let [id, service, instance, profile, kind, unit, time, duration, resource] = codes;
         let (id, time_us) = (ids.text(id).to_owned(), times.int(time));
         let entry = found.entry((Reverse(time_us), id.clone())).or_insert_with(|| ProfileEntry {
             id,
@@ -160,6 +165,10 @@ fn entries(found: &mut Found, group: &Group<'_>, rows: &Rows) -> Result<(), Page
             profile: profiles.text(profile).to_owned(),
             types: vec![],
             samples: 0,
+            resource: resources
+                .pairs(resource)
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect(),
         });
         let rows = range.start as usize..range.end as usize;
         entry.samples = entry.samples.max(samples.sum(rows.clone()));
