@@ -45,7 +45,7 @@ async fn http_says_what_is_wrong() {
             vec![("content-type", "application/json")],
             b"{\"resourceProfiles\":[1]}".to_vec(),
             400,
-            "not OTLP in JSON",
+            "not the message in JSON",
         ),
     ] {
         let (got, answer) = post(format!("{}{path}", peer.http()), &headers, body).await;

@@ -4,6 +4,7 @@
 mod inflate;
 pub mod otlp;
 pub mod pprof;
+pub mod pyroscope;
 pub mod record;
 #[cfg(test)]
 mod samples;

@@ -79,6 +79,27 @@ pub fn delta(
     Ok(Delta { profiles, baseline: Some(next), restarted })
 }
 
+/// Splits a profile into what happened in a window and what was there at its end. Either may be
+/// missing; a profile of one sort stays as it is.
+///
+/// # Errors
+/// Where a part is over the limits, which the whole was within.
+pub fn split(profile: Profile, limits: &Limits) -> Result<[Option<Profile>; 2], Refused> {
+    let types = profile.meta.sample_types.iter().enumerate();
+    let (happened, there): (Vec<_>, Vec<_>) =
+        types.partition(|(_, t)| t.temporality == Temporality::Delta);
+    let [happened, there] = [happened, there]
+        .map(|some| some.into_iter().map(|(column, _)| column).collect::<Vec<usize>>());
+    match (happened.is_empty(), there.is_empty()) {
+        (_, true) => Ok([Some(profile), None]),
+        (true, false) => Ok([None, Some(profile)]),
+        (false, false) => {
+            let happened = part(&profile, &happened, limits, |_, _| {})?;
+            Ok([Some(happened), Some(part(&profile, &there, limits, |_, _| {})?)])
+        }
+    }
+}
+
 /// The deltas as a profile over the time between the snapshots. Of several rows with one key the
 /// first has all of it.
 fn deltas(

@@ -21,7 +21,7 @@ use std::{fmt, sync::Arc};
 
 pub use attributes::{Attributes, Origin};
 pub use builder::Builder;
-pub use delta::{Baseline, Delta, delta};
+pub use delta::{Baseline, Delta, delta, split};
 pub use extra::{Extra, ResourceExtra, Scope, Timed, TypeExtra, Typed};
 pub use kind::Temporality;
 pub use merge::merge;

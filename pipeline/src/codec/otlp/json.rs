@@ -42,14 +42,19 @@ pub fn read_response(json: &[u8]) -> (i64, String) {
     super::answer::read_response(&bytes)
 }
 
-fn read(json: &[u8], fields: Fields, bytes_max: usize) -> Result<Vec<u8>, Refused> {
+/// A message in JSON, of these fields, as protobuf.
+pub(in crate::codec) fn read(
+    json: &[u8],
+    fields: Fields,
+    bytes_max: usize,
+) -> Result<Vec<u8>, Refused> {
     let mut out = Vec::new();
     let mut de = serde_json::Deserializer::from_slice(json);
     let read =
         Message { fields, out: &mut out, bytes_max }.deserialize(&mut de).and_then(|_| de.end());
     read.map_err(|error| match error.to_string() {
         detail if detail.starts_with(TOO_LARGE) => Refused::new(Reason::SizeLimit, detail),
-        detail => Refused::new(Reason::Malformed, format!("not OTLP in JSON: {detail}")),
+        detail => Refused::new(Reason::Malformed, format!("not the message in JSON: {detail}")),
     })?;
     Ok(out)
 }

@@ -20,7 +20,7 @@ mod json_write;
 mod labels;
 mod part;
 mod rows;
-mod schema;
+pub(in crate::codec) mod schema;
 mod split;
 mod tables;
 mod touched;
