@@ -9,6 +9,7 @@ mod numbers;
 mod otlp;
 mod pages;
 mod process;
+mod pyroscope;
 mod readers;
 mod support;
 mod tidy;

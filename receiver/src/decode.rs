@@ -8,7 +8,7 @@ use std::{
 };
 
 use pipeline::{
-    codec::{otlp, pprof},
+    codec::{otlp, pprof, pyroscope},
     limits::Limits,
     reason::{Reason, Refused},
 };
@@ -49,6 +49,8 @@ pub struct Decoders {
     pub pprof: pprof::Decoder,
     /// Requests of OTLP.
     pub otlp: otlp::Decoder,
+    /// What agents of Pyroscope push.
+    pub pyroscope: pyroscope::Decoder,
 }
 
 /// The right to decode, within these limits.

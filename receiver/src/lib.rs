@@ -5,13 +5,14 @@ pub mod budget;
 pub mod decode;
 pub mod otlp;
 pub mod pprof;
+pub mod pyroscope;
 
 use budget::Budget;
 use pipeline::{component::Receiver, extension::Auth, limits::Limits, target::TargetBoard};
 use serde::{Deserialize, Deserializer, de::Error};
 
 /// The types of receivers, as configs name them.
-pub const KINDS: &[&str] = &["otlp", "pprof"];
+pub const KINDS: &[&str] = &["otlp", "pprof", "pyroscope"];
 
 /// The config of one receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Config {
     Otlp(Box<otlp::Config>),
     /// Scrapes `/debug/pprof` of Go processes.
     Pprof(Box<pprof::Config>),
+    /// Takes what agents of Pyroscope push.
+    Pyroscope(Box<pyroscope::Config>),
 }
 
 /// What all receivers share with the pages and with `/metrics`. Cloning gives the same ones.
@@ -44,6 +47,9 @@ impl Config {
             "pprof" => {
                 Option::deserialize(de).map(|config| Self::Pprof(config.unwrap_or_default()))
             }
+            "pyroscope" => {
+                Option::deserialize(de).map(|config| Self::Pyroscope(config.unwrap_or_default()))
+            }
             _ => Err(D::Error::unknown_variant(kind, KINDS)),
         }
     }
@@ -53,6 +59,7 @@ impl Config {
         match self {
             Self::Otlp(config) => config.limits,
             Self::Pprof(config) => config.limits,
+            Self::Pyroscope(config) => config.limits,
         }
     }
 
@@ -64,13 +71,17 @@ impl Config {
                 let auth = config.auth.iter_mut();
                 auth.map(|auth| ("auth.authenticator".to_owned(), auth)).collect()
             }
+            Self::Pyroscope(config) => {
+                let auth = config.auth.iter_mut();
+                auth.map(|auth| ("auth.authenticator".to_owned(), auth)).collect()
+            }
         }
     }
 
     /// Whether an authenticator says who may come in, rather than who we are.
     pub fn is_server(&self) -> bool {
         match self {
-            Self::Otlp(_) => true,
+            Self::Otlp(_) | Self::Pyroscope(_) => true,
             Self::Pprof(_) => false,
         }
     }
@@ -80,6 +91,7 @@ impl Config {
         match self {
             Self::Otlp(config) => config.check(),
             Self::Pprof(config) => config.check(),
+            Self::Pyroscope(config) => config.check(),
         }
     }
 }
@@ -91,6 +103,8 @@ pub enum Handle {
     Otlp(Box<otlp::Config>),
     /// Other targets.
     Pprof(Box<pprof::Handle>),
+    /// Nothing.
+    Pyroscope(Box<pyroscope::Config>),
 }
 
 impl Handle {
@@ -99,6 +113,7 @@ impl Handle {
         match (self, config) {
             (Self::Otlp(own), Config::Otlp(config)) => own == config,
             (Self::Pprof(handle), Config::Pprof(config)) => handle.can_follow(config),
+            (Self::Pyroscope(own), Config::Pyroscope(config)) => own == config,
             _ => false,
         }
     }
@@ -109,6 +124,7 @@ impl Handle {
         match (self, config) {
             (Self::Otlp(own), Config::Otlp(config)) => own == config,
             (Self::Pprof(handle), Config::Pprof(config)) => handle.follow(config),
+            (Self::Pyroscope(own), Config::Pyroscope(config)) => own == config,
             _ => false,
         }
     }
@@ -120,6 +136,7 @@ pub fn schema(kind: &str) -> Option<schemars::Schema> {
     Some(match kind {
         "otlp" => schemars::schema_for!(otlp::Config),
         "pprof" => schemars::schema_for!(pprof::Config),
+        "pyroscope" => schemars::schema_for!(pyroscope::Config),
         _ => return None,
     })
 }
@@ -143,6 +160,10 @@ pub fn build(
             let (receiver, handle) = pprof::Pprof::new(id, config, context)?;
             Ok((Box::new(receiver), Handle::Pprof(Box::new(handle))))
         }
+        Config::Pyroscope(config) => {
+            let receiver = pyroscope::Pyroscope::new(id, config, context)?;
+            Ok((Box::new(receiver), Handle::Pyroscope(config.clone())))
+        }
     }
 }
 
@@ -164,7 +185,7 @@ mod tests {
         let error = build("pprof/x", &config, &Context::default()).err().unwrap();
         assert_eq!(error.to_string(), "receiver pprof/x: interval: must be 1s or more");
         let error = Config::parse("prof", Value::Null).unwrap_err();
-        assert!(error.to_string().contains("unknown variant `prof`, expected `otlp` or `pprof`"));
+        assert!(error.to_string().contains("`prof`, expected one of `otlp`, `pprof`, `pyroscope`"));
         assert!(Config::parse("pprof", json!({"unknown": 1})).is_err());
     }
 }

@@ -52,7 +52,7 @@ fn errors(result: Result<Resolved, Problems>) -> Vec<String> {
 fn targets(spec: &PipelineSpec) -> Vec<ScrapeTarget> {
     let targets = spec.receivers.iter().flat_map(|(id, config)| match config {
         receiver::Config::Pprof(config) => config.scrape_targets(&id.to_string()),
-        receiver::Config::Otlp(_) => Vec::new(),
+        receiver::Config::Otlp(_) | receiver::Config::Pyroscope(_) => Vec::new(),
     });
     targets.collect()
 }

@@ -11,7 +11,7 @@ set -eu
 
 seconds=${1:-10}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- pprof otlp record segment cursor
+[ $# -gt 0 ] || set -- pprof otlp pyroscope record segment cursor
 
 here=$(cd "$(dirname "$0")" && pwd)
 work=${CARGO_TARGET_DIR:-$here/../../target}/fuzz

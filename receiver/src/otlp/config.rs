@@ -228,25 +228,8 @@ impl Config {
         for (protocol, (endpoint, tls)) in
             endpoints.into_iter().filter_map(|(name, found)| Some((name, found?)))
         {
-            let path = |key: &str| format!("protocols.{protocol}.{key}");
-            let port = endpoint.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-            if port.is_none() {
-                problem(&path("endpoint"), "must be a host and a port, such as 127.0.0.1:4317");
-            }
-            let Some(tls) = tls else { continue };
-            for (key, file) in [("cert_file", &tls.cert_file), ("key_file", &tls.key_file)] {
-                if file.as_os_str().is_empty() {
-                    problem(&path(&format!("tls.{key}")), "must be a file");
-                }
-            }
-            let (min, max) = (tls.min_version.as_deref(), tls.max_version.as_deref());
-            for (key, version) in [("tls.min_version", min), ("tls.max_version", max)] {
-                if !matches!(version, None | Some("1.2" | "1.3")) {
-                    problem(&path(key), "must be 1.2 or 1.3");
-                }
-            }
-            if (min, max) == (Some("1.3"), Some("1.2")) {
-                problem(&path("tls.max_version"), "must not be below min_version");
+            for (key, message) in check_port(endpoint, tls.as_ref()) {
+                problem(&format!("protocols.{protocol}.{key}"), &message);
             }
         }
         let transports = [
@@ -295,8 +278,34 @@ impl Config {
     }
 }
 
+/// What is wrong with where a server listens, each with its key.
+pub(crate) fn check_port(endpoint: &str, tls: Option<&Tls>) -> Vec<Problem> {
+    let mut wrong = Vec::new();
+    let mut problem = |path: &str, message: &str| wrong.push((path.into(), message.into()));
+    let port = endpoint.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+    if port.is_none() {
+        problem("endpoint", "must be a host and a port, such as 127.0.0.1:4317");
+    }
+    let Some(tls) = tls else { return wrong };
+    for (key, file) in [("tls.cert_file", &tls.cert_file), ("tls.key_file", &tls.key_file)] {
+        if file.as_os_str().is_empty() {
+            problem(key, "must be a file");
+        }
+    }
+    let (min, max) = (tls.min_version.as_deref(), tls.max_version.as_deref());
+    for (key, version) in [("tls.min_version", min), ("tls.max_version", max)] {
+        if !matches!(version, None | Some("1.2" | "1.3")) {
+            problem(key, "must be 1.2 or 1.3");
+        }
+    }
+    if (min, max) == (Some("1.3"), Some("1.2")) {
+        problem("tls.max_version", "must not be below min_version");
+    }
+    wrong
+}
+
 /// The first address of an endpoint.
-pub(super) fn address(endpoint: &str) -> std::io::Result<std::net::SocketAddr> {
+pub(crate) fn address(endpoint: &str) -> std::io::Result<std::net::SocketAddr> {
     let mut all = endpoint.to_socket_addrs()?;
     all.next().ok_or_else(|| std::io::Error::other("the host has no address"))
 }

@@ -22,22 +22,22 @@ use super::intake::{Form, Intake, Verdict};
 /// The one method.
 const PATH: &str = "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export";
 /// How long a sender is asked to wait.
-pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Codes of gRPC.
-pub(super) const INVALID_ARGUMENT: u32 = 3;
+pub(crate) const INVALID_ARGUMENT: u32 = 3;
 const DEADLINE_EXCEEDED: u32 = 4;
-pub(super) const RESOURCE_EXHAUSTED: u32 = 8;
+pub(crate) const RESOURCE_EXHAUSTED: u32 = 8;
 const UNIMPLEMENTED: u32 = 12;
-pub(super) const UNAVAILABLE: u32 = 14;
-pub(super) const UNAUTHENTICATED: u32 = 16;
+pub(crate) const UNAVAILABLE: u32 = 14;
+pub(crate) const UNAUTHENTICATED: u32 = 16;
 
 /// A body of an answer.
-pub(super) type Answer = Response<BoxBody<Bytes, std::convert::Infallible>>;
+pub(crate) type Answer = Response<BoxBody<Bytes, std::convert::Infallible>>;
 
 /// The status that a refusal becomes. Too large is not to be tried again, so it says nothing of
 /// when.
-pub(super) fn status(refused: &Refused) -> Status {
+pub(crate) fn status(refused: &Refused) -> Status {
     let code = match refused.reason {
         Reason::SizeLimit => RESOURCE_EXHAUSTED,
         Reason::Timeout => DEADLINE_EXCEEDED,
@@ -47,18 +47,18 @@ pub(super) fn status(refused: &Refused) -> Status {
 }
 
 /// The status while there is no room.
-pub(super) fn full(message: String) -> Status {
+pub(crate) fn full(message: String) -> Status {
     Status { code: UNAVAILABLE, message, retry_after: Some(RETRY_AFTER) }
 }
 
 /// The answer to a stranger.
-pub(super) fn denied(denied: Denied) -> Answer {
+pub(crate) fn denied(denied: Denied) -> Answer {
     let message = denied.to_string();
     failed(&Status { code: UNAUTHENTICATED, message, retry_after: None })
 }
 
 /// Answers a request.
-pub(super) async fn answer(
+pub(crate) async fn answer(
     request: Request<Incoming>,
     peer: SocketAddr,
     intake: &Intake,
@@ -82,14 +82,23 @@ pub(super) async fn answer(
         answer.headers_mut().insert("grpc-accept-encoding", known);
         return answer;
     }
-    match intake.take(request.into_body(), Form::Framed, peer).await {
+    match intake.take(request.into_body(), Form::Framed.into(), peer).await {
         Verdict::Taken(rejected, reason) => taken(&answer::response(rejected, &reason)),
-        Verdict::Refused(refused) => failed(&status(&refused)),
-        Verdict::Full(message) => failed(&full(message)),
+        other => not_taken(other),
     }
 }
 
-fn taken(message: &[u8]) -> Answer {
+/// The answer where nothing was taken.
+pub(crate) fn not_taken(verdict: Verdict) -> Answer {
+    match verdict {
+        Verdict::Refused(refused) => failed(&status(&refused)),
+        Verdict::Full(message) => failed(&full(message)),
+        Verdict::Taken(..) => taken(&[]),
+    }
+}
+
+/// The answer of success, with a message.
+pub(crate) fn taken(message: &[u8]) -> Answer {
     let mut body = vec![0];
     body.extend((message.len() as u32).to_be_bytes());
     body.extend_from_slice(message);

@@ -35,9 +35,20 @@ const FULL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes that a body may take at once.
 const STEP_BYTES: usize = 1 << 20;
 
-/// How a body is to be read.
+/// Reads a whole body.
+type Read = dyn Fn(&mut Decoders, &[u8], &Limits) -> Result<Decoded, Refused> + Send + Sync;
+
+/// How a body becomes profiles.
+#[derive(Clone)]
+pub(crate) struct Reading {
+    /// One message of gRPC: five bytes of flag and length come first.
+    framed: bool,
+    read: Arc<Read>,
+}
+
+/// How a body of OTLP is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     /// The message in protobuf.
     Protobuf,
     /// The message in JSON.
@@ -48,7 +59,7 @@ pub(super) enum Form {
 
 /// What became of a request.
 #[derive(Debug)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Durable, but for so many profiles, of which the text says why.
     Taken(usize, String),
     /// Wrong in itself: the same will be refused again.
@@ -58,7 +69,7 @@ pub(super) enum Verdict {
 }
 
 /// The way in.
-pub(super) struct Intake {
+pub(crate) struct Intake {
     id: String,
     limits: Limits,
     budget: Budget,
@@ -68,13 +79,13 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    pub(super) fn new(id: &str, limits: Limits, budget: Budget, outlet: Outlet) -> Self {
+    pub(crate) fn new(id: &str, limits: Limits, budget: Budget, outlet: Outlet) -> Self {
         Self { id: id.to_owned(), limits, budget, outlet, logged_s: AtomicU64::new(0) }
     }
 
     /// Reads, decodes and stores.
-    pub(super) async fn take(&self, body: Incoming, form: Form, peer: SocketAddr) -> Verdict {
-        let verdict = match self.try_take(body, form, peer).await {
+    pub(crate) async fn take(&self, body: Incoming, reading: Reading, peer: SocketAddr) -> Verdict {
+        let verdict = match self.try_take(body, reading, peer).await {
             Ok(verdict) => verdict,
             Err(refused) if is_full(refused.reason) => Verdict::Full(refused.to_string()),
             Err(refused) => Verdict::Refused(refused),
@@ -90,8 +101,13 @@ impl Intake {
     }
 
     /// Somebody may not come in.
-    pub(super) fn denied(&self, denied: Denied, peer: SocketAddr) {
+    pub(crate) fn denied(&self, denied: Denied, peer: SocketAddr) {
         self.log("a request was refused", &denied.to_string(), peer);
+    }
+
+    /// A request is refused for its head.
+    pub(crate) fn refused(&self, refused: &Refused, peer: SocketAddr) {
+        self.log("a request was refused", &refused.to_string(), peer);
     }
 
     /// One line a second: a sender that is refused tries again and again.
@@ -105,14 +121,15 @@ impl Intake {
     async fn try_take(
         &self,
         body: Incoming,
-        form: Form,
+        reading: Reading,
         peer: SocketAddr,
     ) -> Result<Verdict, Refused> {
         let mut share = self.budget.share();
-        let read = self.read(body, form, &mut share);
+        let read = self.read(body, &reading, &mut share);
         let late = |_| Refused::new(Reason::Timeout, "the body took too long");
         let body = time::timeout(BODY_TIMEOUT, read).await.map_err(late)??;
-        let Decoded { mut profiles, rejected, error } = self.decode(body, form, &mut share).await?;
+        let decoded = self.decode(body, reading, &mut share).await?;
+        let Decoded { mut profiles, rejected, error } = decoded;
         let reason = match error {
             Some(refused) if profiles.is_empty() => return Err(refused),
             Some(refused) => refused.to_string(),
@@ -143,10 +160,10 @@ impl Intake {
     async fn read(
         &self,
         mut body: Incoming,
-        form: Form,
+        reading: &Reading,
         share: &mut Share,
     ) -> Result<Vec<u8>, Refused> {
-        let head = if form == Form::Framed { 5 } else { 0 };
+        let head = if reading.framed { 5 } else { 0 };
         let max = self.limits.body_bytes_max + head;
         let mut bytes = Vec::new();
         loop {
@@ -183,14 +200,14 @@ impl Intake {
     async fn decode(
         &self,
         body: Vec<u8>,
-        form: Form,
+        reading: Reading,
         share: &mut Share,
     ) -> Result<Decoded, Refused> {
         let body = Arc::new(body);
         if body.len() <= QUICK_BODY_BYTES_MAX {
             let place = share.place(&self.limits, true).await?;
             let may_be_large = place.limits != self.limits;
-            let decoded = decode_in(place, Arc::clone(&body), form, share).await;
+            let decoded = decode_in(place, Arc::clone(&body), reading.clone(), share).await;
             let is_large = |refused: &Refused| refused.reason == Reason::SizeLimit;
             let too_large = match &decoded {
                 Ok(decoded) => decoded.error.as_ref().is_some_and(is_large),
@@ -201,7 +218,7 @@ impl Intake {
             }
         }
         let place = share.place(&self.limits, false).await?;
-        decode_in(place, body, form, share).await
+        decode_in(place, body, reading, share).await
     }
 }
 
@@ -210,19 +227,37 @@ impl Intake {
 async fn decode_in(
     place: Place,
     body: Arc<Vec<u8>>,
-    form: Form,
+    reading: Reading,
     share: &mut Share,
 ) -> Result<Decoded, Refused> {
-    let read = move |decoders: &mut Decoders, body: &[u8], limits: &Limits| match form {
-        Form::Protobuf => decoders.otlp.decode(body, limits),
-        Form::Json => decoders.otlp.decode_json(body, limits),
-        Form::Framed => decoders.otlp.decode(unframed(body)?, limits),
+    let read = move |decoders: &mut Decoders, body: &[u8], limits: &Limits| {
+        let message = if reading.framed { unframed(body)? } else { body };
+        (reading.read)(decoders, message, limits)
     };
     let (place, decoded) = place.decode(body, read).await?;
     let decoded = decoded?;
     share.decoded(decoded.profiles.iter().map(|profile| profile.bytes()).sum()).await;
     drop(place);
     Ok(decoded)
+}
+
+impl Reading {
+    /// By a function of a whole body, or of the one message of gRPC in it.
+    pub(crate) fn new(
+        framed: bool,
+        read: impl Fn(&mut Decoders, &[u8], &Limits) -> Result<Decoded, Refused> + Send + Sync + 'static,
+    ) -> Self {
+        Self { framed, read: Arc::new(read) }
+    }
+}
+
+impl From<Form> for Reading {
+    fn from(form: Form) -> Self {
+        Self::new(form == Form::Framed, move |decoders, body, limits| match form {
+            Form::Protobuf | Form::Framed => decoders.otlp.decode(body, limits),
+            Form::Json => decoders.otlp.decode_json(body, limits),
+        })
+    }
 }
 
 /// The message of a body of gRPC: there is exactly one.

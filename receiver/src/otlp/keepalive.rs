@@ -68,7 +68,7 @@ impl Default for ServerParameters {
 
 impl Keepalive {
     /// What cannot work, as pairs of a field and a message.
-    pub(super) fn check(&self) -> Vec<(String, &'static str)> {
+    pub(crate) fn check(&self) -> Vec<(String, &'static str)> {
         let own = &self.server_parameters;
         let low = [
             ("max_connection_idle", own.max_connection_idle, Duration::from_millis(100)),
@@ -92,7 +92,7 @@ impl Keepalive {
 
 /// When connections of one port end by themselves.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Lifetime {
+pub(crate) struct Lifetime {
     /// After such a time without requests.
     pub idle: Option<Duration>,
     /// After such a time in any case.
@@ -105,7 +105,7 @@ pub(super) struct Lifetime {
 
 impl Lifetime {
     /// What a config means.
-    pub(super) fn new(own: &ServerParameters) -> Self {
+    pub(crate) fn new(own: &ServerParameters) -> Self {
         let some = |time: Duration| (!time.is_zero()).then_some(time);
         Self {
             idle: some(own.max_connection_idle),
@@ -116,7 +116,7 @@ impl Lifetime {
     }
 
     /// That of HTTP.
-    pub(super) fn idle(idle: Duration) -> Self {
+    pub(crate) fn idle(idle: Duration) -> Self {
         let own = ServerParameters { max_connection_idle: idle, ..ServerParameters::default() };
         Self::new(&own)
     }

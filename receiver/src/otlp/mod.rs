@@ -2,14 +2,14 @@
 //! the protocol. A sender is told of success when its profiles are durable.
 //! `README.md` beside this file says what a user sees of it.
 
-mod config;
-mod grpc;
+pub(crate) mod config;
+pub(crate) mod grpc;
 mod http;
-mod intake;
-mod keepalive;
+pub(crate) mod intake;
+pub(crate) mod keepalive;
 mod listeners;
-mod serve;
-mod tls;
+pub(crate) mod serve;
+pub(crate) mod tls;
 
 pub use config::{Config, Cors, Grpc, Http, Protocols, Tls};
 pub use keepalive::{EnforcementPolicy, Keepalive, ServerParameters};

@@ -30,6 +30,7 @@ use super::{
     intake::Intake,
     keepalive::Lifetime,
 };
+use crate::pyroscope;
 
 /// Bytes of the head of a request.
 const HEAD_BYTES_MAX: u32 = 64 << 10;
@@ -44,15 +45,17 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is spoken on a port.
 #[derive(Clone, Copy)]
-pub(super) enum Protocol {
+pub(crate) enum Protocol {
     /// OTLP over gRPC.
     Grpc { streams_max: u32 },
     /// OTLP over HTTP.
     Http { header_timeout: Duration, keep_alive: bool },
+    /// What agents of Pyroscope push.
+    Push { header_timeout: Duration },
 }
 
 /// What a port is made of.
-pub(super) struct Setup {
+pub(crate) struct Setup {
     /// What is spoken.
     pub protocol: Protocol,
     /// TLS; plain text without it.
@@ -68,7 +71,7 @@ pub(super) struct Setup {
 }
 
 /// One port.
-pub(super) struct Server {
+pub(crate) struct Server {
     setup: Setup,
     connections: Arc<Semaphore>,
     intake: Arc<Intake>,
@@ -79,11 +82,12 @@ pub(super) struct Server {
 struct Busy(Mutex<(usize, Instant)>);
 
 impl Server {
-    pub(super) fn new(setup: Setup, intake: Intake) -> Self {
+    pub(crate) fn new(setup: Setup, intake: Intake) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
         let (streams_max, header_timeout, keep_alive) = match setup.protocol {
             Protocol::Grpc { streams_max } => (streams_max, Duration::from_secs(10), true),
             Protocol::Http { header_timeout, keep_alive } => (100, header_timeout, keep_alive),
+            Protocol::Push { header_timeout } => (100, header_timeout, true),
         };
         builder
             .http1()
@@ -107,7 +111,7 @@ impl Server {
     }
 
     /// Accepts until `stop`, then lets requests under way end for a moment.
-    pub(super) async fn run(self, listener: TcpListener, stop: CancellationToken) {
+    pub(crate) async fn run(self, listener: TcpListener, stop: CancellationToken) {
         let server = Arc::new(self);
         let mut tasks = tokio::task::JoinSet::new();
         loop {
@@ -203,12 +207,16 @@ impl Server {
                 return match protocol {
                     Protocol::Grpc { .. } => grpc::denied(denied),
                     Protocol::Http { .. } => http::denied(&request, denied, &auth.challenge()),
+                    Protocol::Push { .. } => {
+                        pyroscope::http::denied(&request, denied, &auth.challenge())
+                    }
                 };
             }
         }
         let mut answer = match protocol {
             Protocol::Grpc { .. } => grpc::answer(request, peer, &self.intake).await,
             Protocol::Http { .. } => http::answer(request, peer, &self.intake).await,
+            Protocol::Push { .. } => pyroscope::http::answer(request, peer, &self.intake).await,
         };
         answer.headers_mut().extend(headers.clone());
         answer

@@ -20,7 +20,7 @@ use super::Tls;
 ///
 /// # Errors
 /// Where a file cannot be read or does not fit the others.
-pub(super) fn acceptor(tls: &Tls) -> anyhow::Result<TlsAcceptor> {
+pub(crate) fn acceptor(tls: &Tls) -> anyhow::Result<TlsAcceptor> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let versions: &[&rustls::SupportedProtocolVersion] =
         match (tls.min_version.as_deref(), tls.max_version.as_deref()) {

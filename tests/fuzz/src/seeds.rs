@@ -44,6 +44,36 @@ pub fn otlp() -> Vec<Vec<u8>> {
     json.chain(requests.clone()).collect()
 }
 
+/// Profiles as agents of Pyroscope push them: in protobuf, in JSON, in forms, as folded text.
+pub fn pushes() -> Vec<Vec<u8>> {
+    let field = |number: u8, bytes: &[u8]| {
+        let length = [bytes.len() as u8 | 0x80, (bytes.len() >> 7) as u8];
+        [&[number << 3 | 2], &length[..], bytes].concat()
+    };
+    let bytes: Vec<_> = profiles().iter().map(pprof::encode_raw).collect();
+    let label = field(1, &[field(1, b"__name__"), field(2, b"memory")].concat());
+    let samples = bytes.iter().map(|bytes| field(2, &field(1, bytes)));
+    let series: Vec<u8> = [label].into_iter().chain(samples).flatten().collect();
+    let form = |before: &[u8], bytes: &[u8]| {
+        let head = |name| format!("--B\r\nContent-Disposition: form-data; name={name}\r\n\r\n");
+        let config = br#"{"alloc_space":{"cumulative":true},"cpu":{"aggregation":"average"}}"#;
+        let query = b"?name=a{b=c}&from=1800000000&until=1800000010\n";
+        let mut all = [&query[..], b"multipart/form-data; boundary=B\n"].concat();
+        for (name, part) in
+            [("prev_profile", before), ("profile", bytes), ("sample_type_config", config)]
+        {
+            all.extend([head(name).as_bytes(), part, b"\r\n"].concat());
+        }
+        [&all[..], b"--B--"].concat()
+    };
+    let json =
+        br#"{"series":[{"labels":[{"name":"a","value":"b"}],"samples":[{"rawProfile":"CgA="}]}]}"#;
+    let folded = b"?name=a.cpu&sampleRate=50&format=folded\n\nmain;a 1\nmain;b;c 2\n".to_vec();
+    let lines = b"?name=a&units=x&aggregationType=average&format=lines\n\na;b\n".to_vec();
+    let forms = [form(&bytes[2], &bytes[2]), form(&bytes[1], &bytes[1])];
+    [field(1, &series), json.to_vec(), folded, lines].into_iter().chain(forms).collect()
+}
+
 /// Profiles as records, also without compression, where a changed byte is a changed number.
 pub fn records() -> Vec<Vec<u8>> {
     let packed: Vec<_> = profiles().iter().map(record::encode).collect();

@@ -168,16 +168,11 @@ fn type_configs(json: &[u8], limits: &Limits) -> Result<BTreeMap<String, TypeCon
     Ok(types)
 }
 
-/// The window that `from` and `until` name. One of them alone, or none, is no window.
+/// The window that `from` and `until` name. One of them alone is no window, and neither is one that
+/// ends before it starts, as pyroscope-go writes it where it is flushed between two ticks.
 fn window(from: &str, until: &str) -> Result<Option<(i64, i64)>, Refused> {
-    let (Some(from_ns), Some(until_ns)) = (time_ns("from", from)?, time_ns("until", until)?) else {
-        return Ok(None);
-    };
-    let length = until_ns.checked_sub(from_ns).filter(|length| (0..=DAY_NS).contains(length));
-    match length {
-        Some(_) => Ok(Some((from_ns, until_ns))),
-        None => Err(wrong("until", until)),
-    }
+    let window = time_ns("from", from)?.zip(time_ns("until", until)?);
+    Ok(window.filter(|(from_ns, until_ns)| (0..=DAY_NS).contains(&(until_ns - from_ns))))
 }
 
 /// Nanoseconds since 1970 of a number in seconds, milliseconds, microseconds or nanoseconds: which

@@ -61,7 +61,7 @@ pub(super) fn read(labels: &[(&str, &str)]) -> Result<Labels, Refused> {
         return Err(limit(format!("more than {LABELS_MAX} labels of a series")));
     }
     let mut read = Labels::default();
-    let mut attributes: Vec<(&str, &str)> = Vec::new();
+    let (mut renamed, mut own) = (Vec::new(), Vec::new());
     let mut session = None;
     for &(name, value) in labels {
         if name.is_empty() {
@@ -82,24 +82,22 @@ pub(super) fn read(labels: &[(&str, &str)]) -> Result<Labels, Refused> {
             name if name.starts_with("__") => {}
             // In Prometheus, no value and no label are the same.
             _ if value.is_empty() => {}
-            name => attributes.push((attribute(name), value)),
+            name => match NAMES.iter().find(|(label, _)| *label == name) {
+                Some((_, attribute)) => renamed.push((*attribute, value)),
+                None => own.push((name, value)),
+            },
         }
     }
-    let has = |wanted: &str| attributes.iter().any(|(name, _)| *name == wanted);
+    let has = |wanted: &str| renamed.iter().chain(&own).any(|(name, _)| *name == wanted);
     if let Some(session) = session
         && !has("service.instance.id")
         && !has("k8s.pod.name")
     {
-        attributes.push(("service.instance.id", session));
+        renamed.push(("service.instance.id", session));
     }
     // Of equal names the last one stays: one that needed no other name.
-    attributes.sort_by_key(|(name, _)| labels.iter().any(|(own, _)| own == name));
-    read.resource = attributes.into_iter().collect();
+    read.resource = renamed.into_iter().chain(own).collect();
     Ok(read)
-}
-
-fn attribute(label: &str) -> &str {
-    NAMES.iter().find(|(name, _)| *name == label).map_or(label, |(_, attribute)| attribute)
 }
 
 /// The name of a profile by `__name__`, and whether that says that it is a delta.

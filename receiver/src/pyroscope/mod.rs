@@ -1,0 +1,90 @@
+//! The receiver `pyroscope`: what agents of Pyroscope push, so that pyroscope-go and Grafana Alloy
+//! can send here. A sender is told of success when its profiles are durable.
+//! `README.md` beside this file says what a user sees of it.
+//!
+//! Connections, limits and the way to the spool are those of the receiver `otlp`.
+
+mod config;
+pub(crate) mod http;
+
+pub use config::Config;
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use hyper::HeaderMap;
+use pipeline::{
+    component::{Outlet, Receiver},
+    extension,
+    limits::Limits,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Context,
+    budget::Budget,
+    otlp::{
+        config::address,
+        intake::Intake,
+        keepalive::Lifetime,
+        serve::{Protocol, Server, Setup},
+        tls,
+    },
+};
+
+/// Takes what agents of Pyroscope push.
+pub struct Pyroscope {
+    id: String,
+    listener: Arc<TcpListener>,
+    setup: Setup,
+    limits: Limits,
+    budget: Budget,
+}
+
+impl Pyroscope {
+    /// Takes the port, so that one that is in use is known before anything runs.
+    ///
+    /// # Errors
+    /// Where the port is in use, or a certificate or a file of secrets cannot be read.
+    pub fn new(id: &str, config: &Config, context: &Context) -> anyhow::Result<Self> {
+        let endpoint = &config.endpoint;
+        let address = address(endpoint).with_context(|| format!("find {endpoint}"))?;
+        let setup = Setup {
+            protocol: Protocol::Push { header_timeout: config.read_header_timeout },
+            tls: config.tls.as_ref().map(tls::acceptor).transpose()?,
+            connections_max: config.connections_max,
+            lifetime: Lifetime::idle(config.idle_timeout),
+            auth: config.auth.as_ref().map(extension::Server::new).transpose()?,
+            headers: HeaderMap::new(),
+        };
+        let listener = context.listeners.bind(address)?;
+        context.budget.fit(config.limits.body_bytes_max);
+        let budget = context.budget.clone();
+        Ok(Self { id: id.to_owned(), listener, setup, limits: config.limits, budget })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+#[async_trait]
+impl Receiver for Pyroscope {
+    async fn run(self: Box<Self>, outlet: Outlet, stop: CancellationToken) -> anyhow::Result<()> {
+        let Self { id, listener, setup, limits, budget } = *self;
+        let socket = listener.try_clone().context("share a socket")?;
+        let socket = tokio::net::TcpListener::from_std(socket).context("use a socket")?;
+        let intake = Intake::new(&id, limits, budget, outlet);
+        Server::new(setup, intake).run(socket, stop).await;
+        drop(listener);
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! The real agents of Go: a program pushes its profiles with pyroscope-go while it is scraped, and
+//! both ways give the same numbers.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::Value;
+
+use super::{PROTOBUF, PUSH, request};
+use crate::support::{
+    free_ports,
+    go::Service,
+    process::{Running, eventually},
+};
+
+/// From work to what is seen of it.
+const SEEN_MAX: Duration = Duration::from_secs(60);
+/// Calls of the function that allocates one object each.
+const CALLS: i64 = 20_000;
+
+async fn ask(url: &str) -> Vec<u8> {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client.get(url).send().await.unwrap();
+    assert_eq!(answer.status(), 200, "{url}");
+    answer.bytes().await.unwrap().to_vec()
+}
+
+/// Flat values by function; nothing where there are none yet.
+async fn flat(running: &Running, service: &str, kind: &str) -> BTreeMap<String, i64> {
+    let top = running.get(&format!("/api/v1/top?service={service}&type={kind}&n=0")).await;
+    let rows = if top.status == 200 { top.json()["rows"].clone() } else { Value::Null };
+    let row =
+        |row: &Value| (row["function"].as_str().unwrap().to_owned(), row["flat"].as_i64().unwrap());
+    rows.as_array().into_iter().flatten().map(row).collect()
+}
+
+/// Waits until a function has this value, and fails where it has more.
+async fn reaches(running: &Running, service: &str, kind: &str, function: &str, want: i64) {
+    eventually(SEEN_MAX, &format!("{want} of {kind} of {service}"), async || {
+        let got = flat(running, service, kind).await.get(function).copied().unwrap_or(0);
+        assert!(got <= want, "{service} {kind} {function}: {got}, not {want}");
+        (got == want).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_agent_pushes_is_what_a_scrape_finds() {
+    let [port] = free_ports::<1>();
+    let server = format!("http://127.0.0.1:{port}");
+    let Some(agent) = Service::start("go/cmd/agent", &[&server]).await else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let config = format!(
+        "receivers:
+  pyroscope: {{endpoint: '127.0.0.1:{port}'}}
+  pprof:
+    interval: 1s
+    profiles: {{heap: {{}}, mutex: {{}}, goroutine: {{}}}}
+    static_configs: [{{targets: ['{}'], labels: {{service.name: scraped}}}}]
+exporters: {{parquet: {{flush_interval: 1s}}, ui: {{}}}}
+service: {{pipelines: {{profiles: {{receivers: [pprof, pyroscope], exporters: [parquet, ui]}}}}}}
+",
+        agent.url.trim_start_matches("http://")
+    );
+    let running = Running::start(dir.path(), &config).await;
+    // A snapshot of both profiles is there, so that the work is what happens after it.
+    eventually(SEEN_MAX, "a first scrape", async || {
+        let seen = flat(&running, "scraped", "heap:inuse_space").await;
+        let pushed = flat(&running, "pushed", "goroutine:goroutine").await;
+        (!seen.is_empty() && !pushed.is_empty()).then_some(())
+    })
+    .await;
+    let used = ask(&format!("{}/work?n={CALLS}", agent.url)).await;
+    let used: i64 = String::from_utf8(used).unwrap().parse().unwrap();
+    ask(&format!("{}/flush", agent.url)).await;
+    for service in ["scraped", "pushed"] {
+        for (function, objects, bytes) in
+            [("main.newNode", CALLS, 48), ("main.newLarge", CALLS / 10, 64 << 10)]
+        {
+            reaches(&running, service, "heap:alloc_objects", function, objects).await;
+            reaches(&running, service, "heap:alloc_space", function, objects * bytes).await;
+        }
+    }
+    let unlock = "sync.(*Mutex).Unlock";
+    let locks = eventually(SEEN_MAX, "the lock, both ways", async || {
+        let [scraped, pushed] =
+            ["scraped", "pushed"].map(|service| flat(&running, service, "mutex:contentions"));
+        let (scraped, pushed) =
+            (scraped.await.get(unlock).copied(), pushed.await.get(unlock).copied());
+        (scraped.is_some() && scraped == pushed).then_some(pushed)
+    })
+    .await;
+    assert!(locks > Some(9), "{locks:?}");
+    assert!(!flat(&running, "pushed", "block:delay").await.is_empty(), "block is told from mutex");
+    // 200 samples at 100 a second: a tenth is one and a half standard deviations of what sampling
+    // leaves to chance, and a busy machine delivers signals late. Half of it cannot be chance.
+    let burnt = eventually(SEEN_MAX, "CPU time", async || {
+        flat(&running, "pushed", "cpu:cpu").await.get("main.burn").copied()
+    })
+    .await;
+    assert!(burnt > used / 2 && burnt < used + used / 2, "{burnt} ns of {used} ns");
+    let labels = running.json("/api/v1/labels/region/values?service=pushed").await;
+    assert!(labels.to_string().contains("<b>eu</b>"), "{labels}");
+    assert!(!running.log().contains("refused"), "{}", running.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deltas_of_godeltaprof_by_way_of_alloy_are_added() {
+    let [port] = free_ports::<1>();
+    let Some(agent) = Service::start("go/cmd/agent", &["http://127.0.0.1:9"]).await else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let config = format!(
+        "receivers: {{pyroscope: {{endpoint: '127.0.0.1:{port}'}}}}
+exporters: {{parquet: {{flush_interval: 1s}}, ui: {{}}}}
+service: {{pipelines: {{profiles: {{receivers: [pyroscope], exporters: [parquet, ui]}}}}}}
+"
+    );
+    let running = Running::start(dir.path(), &config).await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for _ in 0..2 {
+        ask(&format!("{}/work?n={CALLS}", agent.url)).await;
+        let delta = ask(&format!("{}/debug/pprof/delta_heap", agent.url)).await;
+        let labels = [("__name__", "memory"), ("__delta__", "false"), ("service_name", "alloy")];
+        let sent = client
+            .post(format!("http://127.0.0.1:{port}{PUSH}"))
+            .header(PROTOBUF.0, PROTOBUF.1)
+            .header("connect-protocol-version", "1")
+            .body(request(&labels, &[&delta]));
+        assert_eq!(sent.send().await.unwrap().status(), 200);
+    }
+    reaches(&running, "alloy", "heap:alloc_objects", "main.newNode", 2 * CALLS).await;
+    reaches(&running, "alloy", "heap:alloc_space", "main.newNode", 2 * 48 * CALLS).await;
+}
