@@ -1,15 +1,17 @@
-// Agent is a Go program that pushes its own profiles with pyroscope-go to the server that its first
-// argument names, and serves them at the same time: with net/http/pprof, and as deltas with godeltaprof.
+// Agent is a Go program that pushes its own profiles with pyroscope-go to the server that its argument
+// names, if there is one, and serves them at the same time: with net/http/pprof, and as deltas with godeltaprof.
 // It prints its address as the first line and exits when its standard input closes.
 //
 // /work?n=N does known work: N calls of main.newNode, one object each, N/10 of main.newLarge, some waiting
-// for a lock, and CPU time in main.burn, of which the answer says how much it was, in nanoseconds. /flush
-// pushes what there is and waits until the server has it.
+// for a lock, and CPU time in main.burn. /flush pushes what there is and waits until the server has it. /sent
+// says how much CPU time of main.burn is in the profiles that the server took, in nanoseconds.
 package main
 
 import (
 	"fmt"
 	"io"
+	"mime"
+	"mime/multipart"
 	"net"
 	"net/http"
 	_ "net/http/pprof"
@@ -20,9 +22,9 @@ import (
 	"syscall"
 	"time"
 
-	_ "github.com/grafana/pyroscope-go/godeltaprof/http/pprof"
-
+	"github.com/google/pprof/profile"
 	"github.com/grafana/pyroscope-go"
+	_ "github.com/grafana/pyroscope-go/godeltaprof/http/pprof"
 )
 
 type node struct {
@@ -71,12 +73,11 @@ func cpuTime() int64 {
 	return usage.Utime.Nano() + usage.Stime.Nano()
 }
 
-func work(n int) int64 {
+func work(n int) {
 	before := cpuTime()
 	for cpuTime()-before < int64(2*time.Second) {
 		burn()
 	}
-	used := cpuTime() - before
 	for i := range n {
 		newNode(i)
 	}
@@ -96,7 +97,50 @@ func work(n int) int64 {
 	for range 3 {
 		runtime.GC()
 	}
-	return used
+}
+
+// recorder sends requests and remembers what was in those that the server took. The profiler of Go may miss
+// signals on a busy machine, so that nobody else knows how much there should be.
+type recorder struct {
+	mu    sync.Mutex
+	burnt int64
+}
+
+func (r *recorder) Do(request *http.Request) (*http.Response, error) {
+	body, err := request.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err == nil && response.StatusCode == http.StatusOK {
+		r.count(body, request.Header.Get("Content-Type"))
+	}
+	return response, err
+}
+
+func (r *recorder) count(body io.Reader, contentType string) {
+	_, parameters, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		panic(err)
+	}
+	part, err := multipart.NewReader(body, parameters["boundary"]).NextPart()
+	if err != nil {
+		panic(err)
+	}
+	p, err := profile.Parse(part)
+	if err != nil {
+		panic(err)
+	}
+	if p.SampleType[len(p.SampleType)-1].Type != "cpu" {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, sample := range p.Sample {
+		if sample.Location[0].Line[0].Function.Name == "main.burn" {
+			r.burnt += sample.Value[1]
+		}
+	}
 }
 
 type logger struct{}
@@ -107,15 +151,13 @@ func (logger) Errorf(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, format+"\n", args...)
 }
 
-func main() {
-	runtime.MemProfileRate = 1
-	runtime.SetBlockProfileRate(1)
-	runtime.SetMutexProfileFraction(1)
+func push(server string, client *recorder) *pyroscope.Profiler {
 	profiler, err := pyroscope.Start(pyroscope.Config{
 		ApplicationName: "pushed",
-		ServerAddress:   os.Args[1],
+		ServerAddress:   server,
 		UploadRate:      time.Second,
 		Logger:          logger{},
+		HTTPClient:      client,
 		Tags:            map[string]string{"region": "<b>eu</b>", "hostname": "agent-1"},
 		ProfileTypes: []pyroscope.ProfileType{
 			pyroscope.ProfileCPU, pyroscope.ProfileGoroutines,
@@ -128,15 +170,31 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
+	return profiler
+}
+
+func main() {
+	runtime.MemProfileRate = 1
+	runtime.SetBlockProfileRate(1)
+	runtime.SetMutexProfileFraction(1)
+	if len(os.Args) > 1 {
+		sent := &recorder{}
+		profiler := push(os.Args[1], sent)
+		http.HandleFunc("/sent", func(w http.ResponseWriter, _ *http.Request) {
+			sent.mu.Lock()
+			defer sent.mu.Unlock()
+			fmt.Fprint(w, sent.burnt)
+		})
+		http.HandleFunc("/flush", func(http.ResponseWriter, *http.Request) { profiler.Flush(true) })
+	}
 	http.HandleFunc("/work", func(w http.ResponseWriter, r *http.Request) {
 		n, err := strconv.Atoi(r.FormValue("n"))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		fmt.Fprint(w, work(n))
+		work(n)
 	})
-	http.HandleFunc("/flush", func(http.ResponseWriter, *http.Request) { profiler.Flush(true) })
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)
