@@ -123,7 +123,7 @@ service: {{pipelines: {{profiles: {{receivers: [pprof, pyroscope], exporters: [p
     let burnt: i64 = burnt.parse().unwrap();
     assert!(burnt > 100_000_000, "{burnt} ns of two seconds were seen");
     reaches(&running, "pushed", "cpu:cpu", "main.burn", burnt).await;
-    let labels = running.json("/api/v1/labels/region/values?service=pushed").await;
+    let labels = running.json("/api/v1/labels?service=pushed&type=cpu:cpu").await;
     assert!(labels.to_string().contains("<b>eu</b>"), "{labels}");
     assert!(!running.log().contains("refused"), "{}", running.log());
 }
