@@ -243,10 +243,10 @@ async fn decode_in(
 
 impl Reading {
     /// By a function of a whole body, or of the one message of gRPC in it.
-    pub(crate) fn new(
-        framed: bool,
-        read: impl Fn(&mut Decoders, &[u8], &Limits) -> Result<Decoded, Refused> + Send + Sync + 'static,
-    ) -> Self {
+    pub(crate) fn new<R>(framed: bool, read: R) -> Self
+    where
+        R: Fn(&mut Decoders, &[u8], &Limits) -> Result<Decoded, Refused> + Send + Sync + 'static,
+    {
         Self { framed, read: Arc::new(read) }
     }
 }

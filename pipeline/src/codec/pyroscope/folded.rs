@@ -75,7 +75,7 @@ pub(super) fn counted<'n>(
 /// Reads text of folded stacks; `each` counts every line once.
 ///
 /// # Errors
-/// Where a line has no number at its end, there is no line, or there are more than the limits allow.
+/// Where a line has no number at its end, there is no line, or a limit is reached.
 pub(super) fn read(
     body: &[u8],
     counted: &Counted,

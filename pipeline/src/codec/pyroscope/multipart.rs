@@ -85,7 +85,7 @@ fn name(head: &[u8]) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::{collection::vec, prelude::*};
 
     use super::*;
 
@@ -139,8 +139,8 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_put_in_comes_out(
-            bytes in proptest::collection::vec(
-                proptest::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), Just(b'-'), any::<u8>()], 0..40),
+            bytes in vec(
+                vec(prop_oneof![Just(b'\r'), Just(b'\n'), Just(b'-'), any::<u8>()], 0..40),
                 0..PARTS_MAX,
             ),
         ) {
