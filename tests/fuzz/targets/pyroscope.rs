@@ -1,8 +1,8 @@
 //! Any bytes as what an agent of Pyroscope pushes: they are refused, or what they hold is a profile
 //! that can be written and read again. A decoder that is used again gives the same as a new one.
 //!
-//! An input that starts with `?` is a query, a content type and a body, a line each; one that starts
-//! with `{` is a push in JSON, any other one in protobuf.
+//! An input that starts with `?` is a query, a content type and a body, a line each; one that
+//! starts with `{` is a push in JSON, any other one in protobuf.
 #![no_main]
 
 use std::cell::RefCell;
