@@ -22,7 +22,7 @@ pub async fn shapes(running: &Running) {
     let columns = "files level name names path scale self total unit";
     for (path, at, want) in [
         ("services".into(), "", "now services"),
-        ("services".into(), "/services/0", "first last module service types"),
+        ("services".into(), "/services/0", "first last service types"),
         ("services".into(), "/services/0/types/0", "temporality type unit"),
         ("types?service=hold".into(), "/types/0", "default temporality type unit"),
         ("labels".into(), "/labels/0", "more name values"),

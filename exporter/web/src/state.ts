@@ -62,7 +62,6 @@ export const hoverFn = signal('');
 export const service = computed(() =>
   catalog.value?.services.find((s) => s.service === state.value.service),
 );
-export const module = computed(() => service.value?.module ?? '');
 /** Totals since the start of a process are shown like gauges: neither adds over time. */
 export const gauge = computed(() => {
   const type = service.value?.types.find((t) => t.type === state.value.type);

@@ -43,7 +43,6 @@ export interface Series {
 
 export interface Service {
   service: string;
-  module: string;
   types: { type: string; unit: string; temporality: Temporality }[];
   first: number;
   last: number;

@@ -150,7 +150,7 @@ function answer(path, p) {
     const here = amount(from, to), was = diff ? amount(Number(p.get('base_from')), from) : 0;
     return [here * (/json.*alloc/.test(stack) ? 1.7 : 1), was * (/zstd/.test(stack) ? 2.2 : /Xxhash|decimal/.test(stack) ? 0 : 1)];
   });
-  if (path === 'services') return { now, services: empty ? [] : Object.keys(seeds).map((service) => ({ service, module: service === 'profpipe' ? '' : module, types, first: now - 2800, last: now - (service === 'cart' ? 30 : 2) })) };
+  if (path === 'services') return { now, services: empty ? [] : Object.keys(seeds).map((service) => ({ service, types, first: now - 2800, last: now - (service === 'cart' ? 30 : 2) })) };
   if (path === 'labels') return { labels: [{ name: 'instance', values: pods.map((x) => `10.0.0.${x.charCodeAt(1)}:6060`), more: 0 }, { name: 'pod', values: pods, more: 3 }, { name: 'zone', values: ['eu-1', 'eu-2'], more: 0 }] };
   if (path === 'flame') {
     const root = tree(), re = p.get('q') && new RegExp(p.get('q').replace('(?i)', ''), 'i');

@@ -56,7 +56,6 @@ pub struct Services {
 #[derive(Serialize, JsonSchema)]
 struct Service {
     service: String,
-    module: String,
     types: Vec<ApiType>,
     first: f64,
     last: f64,
@@ -82,7 +81,6 @@ pub async fn services(State(ui): State<Ui>, params: Params) -> Result<Json<Servi
     let (found, notes) = found.await?;
     let services = found.into_iter().map(|service| Service {
         service: service.service,
-        module: String::new(),
         types: service.types.into_iter().map(ApiType::from).collect(),
         first: seconds(service.first_us),
         last: seconds(service.last_us),

@@ -1,7 +1,7 @@
 // The canvas: as high as its window, however deep the tree; a second one on top for outlines.
 import { effect } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
-import { dark, flameRow, go, hits, hover, hoverFn, module, state } from '../state';
+import { dark, flameRow, go, hits, hover, hoverFn, state } from '../state';
 import { says } from '../ui/Details';
 import { outline, paint, prepare, type Paint } from './draw';
 import {
@@ -71,7 +71,6 @@ export function FlameGraph({ tree, root, onZoom, name, flip = false, dim = false
       const p: Paint = {
         tree,
         view,
-        module: module.peek(),
         dark: dark.peek(),
         hits: hits.peek(),
         fn: dim ? state.peek().fn : '',
@@ -112,7 +111,7 @@ export function FlameGraph({ tree, root, onZoom, name, flip = false, dim = false
     } else if (flip && was.tall !== tall) el.scrollTop = was.top + tall - was.tall;
     const stop = [
       effect(() => {
-        void [dark.value, hits.value, state.value.fn, module.value];
+        void [dark.value, hits.value, state.value.fn];
         draw();
       }),
       effect(lines),

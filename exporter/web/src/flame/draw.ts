@@ -6,7 +6,6 @@ import { isMore, label, type Box, type Tree, type View } from './tree';
 export interface Paint {
   tree: Tree;
   view: View;
-  module: string;
   dark: boolean;
   hits: Uint8Array | null; // search; the rest fades
   fn: string; // selected function; the rest fades
@@ -35,8 +34,8 @@ export function fit(name: string, w: number, measure: (s: string) => number): st
   return n > 2 ? last.slice(0, n - 1) + '…' : '';
 }
 
-// Per list of names: one colour a name, for the theme and module they were made for.
-const fills = new WeakMap<object, { of: string; list: string[] }>();
+// Per list of names: one colour a name, for the theme they were made for.
+const fills = new WeakMap<object, { dark: boolean; list: string[] }>();
 function fillOf(p: Paint, i: number): string {
   const t = p.tree;
   if (isMore(t, i)) return hex(p.dark ? [44, 47, 53] : [236, 238, 241]);
@@ -46,10 +45,9 @@ function fillOf(p: Paint, i: number): string {
     // Where the base is empty nothing is more than before.
     return hex(diff(t.total_b[0] ? change(a, b) : 0, p.dark));
   }
-  const of = p.dark + p.module;
   let made = fills.get(t.names);
-  if (made?.of !== of) fills.set(t.names, (made = { of, list: [] }));
-  return (made.list[t.name[i]!] ??= frameOf(label(t, i), p.module, p.dark));
+  if (made?.dark !== p.dark) fills.set(t.names, (made = { dark: p.dark, list: [] }));
+  return (made.list[t.name[i]!] ??= frameOf(label(t, i), p.dark));
 }
 
 export function prepare(

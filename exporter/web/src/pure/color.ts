@@ -56,8 +56,8 @@ export function shade(fam: Family, step: number, dark: boolean): Rgb {
     : oklch(0.865 + step * 0.085, cl, h + step * 2 * spread);
 }
 
-export const frameOf = (name: string, module: string, dark: boolean) =>
-  hex(frame(packageOf(name), family(name, module), dark));
+export const frameOf = (name: string, dark: boolean) =>
+  hex(frame(packageOf(name), family(name), dark));
 
 /** Change of share, −1 (gone) … +1 (new): blue is less, red is more, neutral is the same. */
 export function diff(x: number, dark: boolean): Rgb {

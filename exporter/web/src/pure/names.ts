@@ -54,11 +54,11 @@ const std = new Set(
   ).split(' '),
 );
 
-/** Whose code it is. `module` is the main module of the service, where it is known. */
-export function family(name: string, module = ''): Family {
+/** Whose code it is, by its name alone: profiles do not tell the main module of a service. */
+export function family(name: string): Family {
   const pkg = packageOf(name);
   if (!pkg) return 'none';
-  if (pkg === 'main' || (module && (pkg === module || pkg.startsWith(module + '/')))) return 'own';
+  if (pkg === 'main') return 'own';
   if (pkg === 'runtime' || pkg.startsWith('runtime/internal') || pkg.startsWith('internal/runtime'))
     return 'runtime';
   const first = pkg.split('/', 1)[0]!;

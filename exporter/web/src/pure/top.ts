@@ -36,9 +36,9 @@ export function order(
 }
 
 /** Shares of self by whose code it is: they add up to one. */
-export function families(t: Top, module: string): Record<Family, number> {
+export function families(t: Top): Record<Family, number> {
   const out: Record<Family, number> = { own: 0, third: 0, std: 0, runtime: 0, none: 0 };
-  for (const r of t.rows) out[family(r.function, module)] += r.flat / (t.total || 1);
+  for (const r of t.rows) out[family(r.function)] += r.flat / (t.total || 1);
   return out;
 }
 

@@ -104,7 +104,6 @@ describe('choice', () => {
   const type = (t: string) => ({ type: t, unit: 'count', temporality: 'delta' as const });
   const of = (service: string, last: number, types: string[]) => ({
     service,
-    module: '',
     types: types.map(type),
     first: 0,
     last,
@@ -180,7 +179,7 @@ describe('top', () => {
   it('filters', () =>
     expect(order(top, '-self', (s) => s.includes('http'), false)).toHaveLength(1));
   it('sums by family to one', () =>
-    expect(Object.values(families(top, '')).reduce((a, b) => a + b)).toBeCloseTo(1));
+    expect(Object.values(families(top)).reduce((a, b) => a + b)).toBeCloseTo(1));
   it('cuts the rows of a window', () => {
     expect(slice(1000, 24, 2400, 240)).toEqual([94, 116]);
     expect(slice(3, 24, 0, 600)).toEqual([0, 3]);

@@ -1,5 +1,5 @@
 // What the colours mean, with numbers: the legend is a result, too.
-import { dark, module, topRows, tree } from '../state';
+import { dark, topRows, tree } from '../state';
 import { diff, hex } from '../pure/color';
 import { share } from '../pure/format';
 import { families } from '../pure/top';
@@ -29,7 +29,7 @@ export function Legend() {
         <span class="muted">share of total; width: both sides</span>
       </p>
     );
-  const f = families(top, module.value);
+  const f = families(top);
   return (
     <ul class="legend" aria-label="Self by origin">
       <li class="by">self in</li>

@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type { Top, TopRow } from '../types';
-import { dark, go, hover, hoverFn, module, narrow, state, tableRow, topRows } from '../state';
+import { dark, go, hover, hoverFn, narrow, state, tableRow, topRows } from '../state';
 import { change, diff as tint, frameOf, hex } from '../pure/color';
 import { integer, points, share, tone, value } from '../pure/format';
 import { regexp } from '../pure/matchers';
@@ -172,7 +172,7 @@ function Row({ r, i, top, columns, on, tab, step }: RowProps) {
                       dark.value,
                     ),
                   )
-                : frameOf(r.function, module.value, dark.value),
+                : frameOf(r.function, dark.value),
             }}
           />
           <button
