@@ -110,6 +110,37 @@ exporters:
     assert!(!running.log().contains("ERROR"), "{}", running.log());
 }
 
+/// A config that is broken while the pages are open is told of on all of them until a good one is
+/// taken over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_pages_tell_that_a_config_was_not_taken_over() {
+    let Some(chromium) = chromium() else { return };
+    if install().await.is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    // Nothing answers there: the pages tell of the process itself.
+    let monitors = "monitors: [{name: none, endpoint: 'http://127.0.0.1:1', heap: {seconds: 5}}]\n";
+    let config = format!("{monitors}exporters:\n  parquet: {{}}\n  ui: {{}}\n");
+    let running = Running::start(dir.path(), &config).await;
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");
+    let file = dir.path().join("config.yaml");
+    let variables = [
+        ("BASE", running.url.as_str()),
+        ("CONFIG", file.to_str().unwrap()),
+        ("OUT", out.to_str().unwrap()),
+        ("CHROMIUM", &chromium),
+    ];
+    let Some(said) = node("node", &["tools/faults.mjs"], &variables).await else { return };
+    assert!(said.contains("faults ok"), "{said}");
+    for picture in ["fault-wide-light.png", "fault-wide-dark.png", "fault-phone-dark.png"] {
+        let bytes = fs::metadata(out.join(picture)).unwrap().len();
+        assert!(bytes > 10_000, "{picture} has {bytes} bytes");
+    }
+    let told = running.log().matches("config not reloaded").count();
+    assert!(told >= 2, "{}", running.log());
+}
+
 /// All files below a folder, by path.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();

@@ -1,5 +1,5 @@
 // The only file that knows where data comes from: the HTTP API below /api/v1.
-import type { Catalog, Flame, LabelValues, Series, Target, Top } from './types';
+import type { Catalog, Flame, LabelValues, Series, Status, Target, Top } from './types';
 
 /** A selection with its range frozen, so that all answers to it tell of the same profiles. */
 export interface Query {
@@ -64,6 +64,7 @@ const compare = (q: Query): Params => ({
 
 export const catalog = (s?: AbortSignal) => get<Catalog>('services', {}, s);
 export const targets = () => get<{ now: number; targets: Target[] }>('targets');
+export const status = () => get<Status>('status');
 export const labels = ({ service, from, to }: Query, s?: AbortSignal) =>
   get<{ labels: LabelValues[] }>('labels', { service, from, to }, s).then((r) => r.labels);
 export const series = (q: Query, by: string, s?: AbortSignal) =>

@@ -4,6 +4,7 @@ import * as api from './api';
 import { graft, lacks } from './flame/graft';
 import { build } from './flame/tree';
 import { chooseFrom, chooseService, chooseType } from './pure/choose';
+import { REFRESH } from './pure/due';
 import { ROOT } from './pure/hash';
 import { regexp } from './pure/matchers';
 import { moves, resolve } from './pure/time';
@@ -24,8 +25,7 @@ import {
 } from './state';
 import type { Flame } from './types';
 
-const REFRESH = 10,
-  FIRST = 2; // seconds
+const FIRST = 2; // seconds
 
 let skew = 0; // of this machine's clock to the server's
 let last = 0,

@@ -2,8 +2,10 @@ import { effect } from '@preact/signals';
 import { render } from 'preact';
 import { state } from './state';
 import './load';
+import './watch';
 import { Explore } from './pages/Explore';
 import { Targets } from './pages/Targets';
+import { Faults } from './ui/Faults';
 import { help, Help } from './ui/Help';
 import { TopBar } from './ui/TopBar';
 import './css/tokens.css';
@@ -16,6 +18,7 @@ function App() {
   return (
     <>
       <TopBar />
+      <Faults />
       {state.value.page === 'targets' ? <Targets /> : <Explore />}
       <Help />
     </>

@@ -1,7 +1,7 @@
 // Signals: the URL is the state, everything else follows from it (load.ts fetches).
 import { computed, effect, signal } from '@preact/signals';
 import type { Query } from './api';
-import type { Catalog, LabelValues, Series, Top } from './types';
+import type { Catalog, LabelValues, Series, Status, Top } from './types';
 import { find, matched, search, type Tree } from './flame/tree';
 import { decode, encode, type State } from './pure/url';
 
@@ -42,6 +42,8 @@ export const tableRow = computed(() => (narrow.value ? 44 : 24));
 export const flameRow = computed(() => (narrow.value ? 28 : 20));
 
 export const catalog = signal<Catalog | null>(null);
+/** How the process itself is doing. */
+export const status = signal<Status | null>(null);
 export const labels = signal<LabelValues[]>([]);
 /** The question that `tree` and `topRows` answer: times are frozen in it. */
 export const held = signal<Query | null>(null);

@@ -59,6 +59,18 @@ export interface LabelValues {
   more: number;
 }
 
+/** Of /status, what the app shows. Times are Unix seconds. */
+export interface Status {
+  now: number;
+  config: {
+    ok: boolean; // false: an older config runs than that of the files
+    loaded_at: number;
+    error?: string; // a problem a line
+    failed_at?: number;
+  };
+  pipelines: { name: string; spool: { writable: boolean } }[];
+}
+
 export type Health = 'up' | 'degraded' | 'down' | 'unknown';
 
 export interface Target {

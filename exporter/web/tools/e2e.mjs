@@ -2,53 +2,8 @@
 // line, the URL and window.__flame tell what is on the screen.
 //   BASE=http://127.0.0.1:8989 OUT=out CHROMIUM=/usr/bin/chromium node tools/e2e.mjs
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { chromium } from 'playwright-core';
-
-const base = (process.env.BASE ?? 'http://127.0.0.1:8989').replace(/\/$/, '');
-const out = process.env.OUT ?? 'out',
-  executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-if (!existsSync(executablePath)) {
-  console.error(`No browser at ${executablePath}: set CHROMIUM to one.`);
-  process.exit(1);
-}
-mkdirSync(out, { recursive: true });
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-const browser = await chromium.launch({
-  executablePath,
-  args: [
-    '--headless',
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-  ],
-});
-const wide = { width: 1440, height: 900 },
-  problems = [];
-
-/** A page that remembers what must not happen. */
-async function open(path, options = {}) {
-  const context = await browser.newContext({ viewport: wide, colorScheme: 'light', ...options });
-  const page = await context.newPage();
-  page.on('pageerror', (e) => problems.push(`error on ${path}: ${e.message}`));
-  page.on('console', (m) => {
-    if (m.type() === 'error') problems.push(`console on ${path}: ${m.text()}`);
-  });
-  page.on('request', (r) => {
-    const { protocol, origin } = new URL(r.url());
-    if (protocol !== 'data:' && origin !== new URL(base).origin)
-      problems.push(`off origin: ${r.url()}`);
-  });
-  await page.goto(base + path);
-  return page;
-}
+import { clean, open, out, problems, until, walk } from './browser.mjs';
 
 const flame = (page) =>
   page.evaluate(() => {
@@ -63,18 +18,6 @@ const drawn = (page) =>
   );
 const param = (page, name) => new URL(page.url()).searchParams.get(name);
 const details = (page) => page.locator('.details .name').innerText();
-/** Waits for a condition on what `read` gives; the message says what it was instead. */
-async function until(read, good, what) {
-  let last;
-  for (
-    const end = Date.now() + 10e3;
-    Date.now() < end;
-    await new Promise((ok) => setTimeout(ok, 50))
-  ) {
-    if (good((last = await read()))) return last;
-  }
-  assert.fail(`${what}: got ${JSON.stringify(last)}`);
-}
 /** The middle of a frame that is worth a zoom: on the screen, deep, and narrow where one is. */
 const target = (page) =>
   page.evaluate(() => {
@@ -93,20 +36,7 @@ const key = async (page, k) => {
   await page.keyboard.press(k);
 };
 
-async function clean(page, name) {
-  await page.evaluate(axe); // by the debugger, so that the page's own policy stays in force
-  const { violations } = await page.evaluate(() =>
-    window.axe.run({ runOnly: ['wcag2a', 'wcag2aa'] }),
-  );
-  assert.deepEqual(
-    violations.map((v) => `${v.id} × ${v.nodes.length}: ${v.nodes[0].target}`),
-    [],
-    name,
-  );
-}
-
 let page,
-  failed = '',
   zoomed = '';
 const steps = {
   'the page has its title, chooses a service and draws': async () => {
@@ -308,18 +238,4 @@ steps['a phone does not scroll sideways'] = async () => {
 };
 steps['no errors, nothing off origin'] = () => assert.deepEqual(problems, []);
 
-for (const [name, run] of Object.entries(steps)) {
-  try {
-    await run();
-    console.log('ok    ' + name);
-  } catch (e) {
-    failed = name;
-    console.error(`FAIL  ${name}\n      ${e.message}\n      at ${page?.url()}`);
-    for (const p of problems) console.error('      ' + p);
-    await page?.screenshot({ path: join(out, 'failure.png') }).catch(() => undefined);
-    break;
-  }
-}
-await browser.close();
-console.log(failed ? `e2e failed: ${failed}` : 'e2e ok');
-process.exitCode = failed ? 1 : 0;
+await walk('e2e', steps, () => page);

@@ -47,7 +47,7 @@ const rules = new Map(calls.trim().split('\n').map((l) => {
 }));
 const verbs = ['List', 'Get', 'Create', 'Update', 'Cancel', 'Export', 'Search', 'Merge', 'Split'];
 const random = (seed) => () => (seed = (Math.imul(seed, 48271) >>> 0) % 2147483647) / 2147483647;
-const module = 'github.com/acme/shop';
+const module = 'shop'; // without a host, as own code is told by
 
 /** A stack from a walk along the rules, root first. */
 function walk(r) {
@@ -169,7 +169,15 @@ function answer(path, p) {
     const at = (x, k) => (x < now - 2800 || (x > now - 1900 && x < now - 1750) || !part ? null : (part * size[t.type] * shape(x + k * 40)) / (k + 1));
     return { unit: t.unit, temporality: t.temporality, step, t: time, series: groups.map((g, k) => ({ labels: by ? { [by]: g } : {}, v: time.map((x) => at(x, k)) })) };
   }
+  if (path === 'status') return status(now);
   if (path === 'targets') return { now, targets: targets(now) };
+}
+
+function status(now) {
+  const error = ['config.yaml:14:7: exporters.parquet.flush_intervall: unknown key, did you mean `flush_interval`?', 'config.yaml:21:3: monitors[2].endpoint: missing', 'config.yaml:30:15: exporters.otlp_grpc.endpoint: want host:port or a URL'].join('\n');
+  const broken = process.env.FAULT ? { ok: false, error, failed_at: now - 300 } : { ok: true };
+  const pipeline = { name: 'profiles', spool: { writable: process.env.FAULT !== 'spool' } };
+  return { now, config: { loaded_at: start - 2600, ...broken }, pipelines: [pipeline] };
 }
 
 function targets(now) {

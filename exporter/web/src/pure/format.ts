@@ -74,6 +74,12 @@ export function clock(t: number, day = false): string {
   return day ? `${d.getUTCDate()} ${months[d.getUTCMonth()]} ${s}` : s;
 }
 
+/** The minute of an event: "14:03 UTC", with the day where that is not today's. */
+export function minute(t: number, now: number): string {
+  const day = Math.floor(t / 86400) !== Math.floor(now / 86400);
+  return clock(t, day).slice(0, -3) + ' UTC';
+}
+
 /** Seconds → "12 s", "3 min", "2 h", "5 d". */
 export function span(s: number): string {
   const a = Math.abs(s);
