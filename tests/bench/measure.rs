@@ -1,8 +1,10 @@
-//! What `make bench` measures inside a process: the two figures that have no command of their own.
+//! What `make bench` measures inside a process: the figures that have no command of their own.
 //!
 //! `measure gunzip DIR REPS` inflates all `.pb.gz` of a directory with libdeflate, which bounds
 //! how fast profiles can be read. `measure flame LAKE REPS` asks a lake for the flame graph of all
-//! CPU time in it, with what a long-running process keeps and without. Both print JSON.
+//! CPU time in it, with what a long-running process keeps and without. `measure otlp DIR OUT`
+//! makes OTLP of the profiles, one by one to know its size, and as requests to be sent, which it
+//! writes to OUT. All print JSON.
 
 use std::{
     env, fs,
@@ -13,6 +15,10 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use lake::{Allowance, Flame, Gauge, Lake, Selection, TypeSpec, time::TimeRange};
+use pipeline::{
+    codec::{otlp, pprof},
+    limits::Limits,
+};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
@@ -22,7 +28,8 @@ fn main() -> Result<()> {
     let answer = match args.as_slice() {
         ["gunzip", dir, reps] => gunzip(Path::new(dir), reps.parse()?)?,
         ["flame", lake, reps] => flame(Path::new(lake), reps.parse()?)?,
-        _ => bail!("usage: measure gunzip DIR REPS | flame LAKE REPS"),
+        ["otlp", dir, out] => requests(Path::new(dir), Path::new(out))?,
+        _ => bail!("usage: measure gunzip DIR REPS | flame LAKE REPS | otlp DIR OUT"),
     };
     writeln!(io::stdout(), "{answer}").context("print the answer")
 }
@@ -33,15 +40,61 @@ fn cpu_time() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
 }
 
-/// The CPU time that inflating all files takes, from memory to memory, the fastest of `reps`.
-fn gunzip(dir: &Path, reps: usize) -> Result<Value> {
-    let mut files = Vec::new();
+/// All `.pb.gz` of a directory, by name.
+fn read(dir: &Path) -> Result<Vec<Vec<u8>>> {
+    let mut paths = Vec::new();
     for entry in fs::read_dir(dir).context("list the profiles")? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "gz") {
-            files.push(fs::read(path)?);
+            paths.push(path);
         }
     }
+    paths.sort();
+    paths.iter().map(|path| fs::read(path).context("read a profile")).collect()
+}
+
+/// Profiles of one request: those of a scrape of a few processes.
+const REQUEST_PROFILES: usize = 10;
+/// As `exporter/src/otlp/client.rs` compresses.
+const GZIP_LEVEL: i32 = 4;
+
+/// Bytes of OTLP, one profile a message, and of the pprof files; and requests of several profiles.
+fn requests(dir: &Path, out: &Path) -> Result<Value> {
+    let level = libdeflater::CompressionLvl::new(GZIP_LEVEL).ok().context("choose a level")?;
+    let mut compressor = libdeflater::Compressor::new(level);
+    let mut gzip = |bytes: &[u8]| -> Result<Vec<u8>> {
+        let mut out = vec![0; compressor.gzip_compress_bound(bytes.len())];
+        let length = compressor.gzip_compress(bytes, &mut out).context("compress")?;
+        out.truncate(length);
+        Ok(out)
+    };
+    let files = read(dir)?;
+    let mut profiles = Vec::with_capacity(files.len());
+    let (mut alone, mut alone_raw) = (0, 0);
+    for (number, file) in files.iter().enumerate() {
+        let mut profile = pprof::decode(file, &Limits::default())?;
+        let service = format!("service-{}", number % 5);
+        profile.meta.resource = [("service.name", service)].into_iter().collect();
+        profile.meta.name = "cpu".into();
+        let bytes = otlp::encode([&profile]);
+        (alone, alone_raw) = (alone + gzip(&bytes)?.len(), alone_raw + bytes.len());
+        profiles.push(profile);
+    }
+    fs::create_dir_all(out).context("make a directory for the requests")?;
+    let (mut requests, mut together) = (0, 0);
+    for some in profiles.chunks(REQUEST_PROFILES) {
+        let request = gzip(&otlp::encode(some))?;
+        fs::write(out.join(format!("{requests:04}.pb.gz")), &request)?;
+        (requests, together) = (requests + 1, together + request.len());
+    }
+    let pprof: usize = files.iter().map(Vec::len).sum();
+    Ok(json!({"profiles": profiles.len(), "pprof_bytes": pprof, "alone_bytes": alone,
+        "alone_raw_bytes": alone_raw, "requests": requests, "together_bytes": together}))
+}
+
+/// The CPU time that inflating all files takes, from memory to memory, the fastest of `reps`.
+fn gunzip(dir: &Path, reps: usize) -> Result<Value> {
+    let files = read(dir)?;
     let length = |file: &[u8]| file.last_chunk().map_or(0, |last| u32::from_le_bytes(*last));
     let largest = files.iter().map(|file| length(file)).max().context("there are no profiles")?;
     let mut out = vec![0; largest as usize];

@@ -19,6 +19,7 @@ import tempfile
 import time
 
 import crowd
+import otlp
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RELEASE, WORK = (pathlib.Path(arg).resolve() for arg in sys.argv[1:3])
@@ -231,6 +232,7 @@ def main():
         by_http = flame_by_http(lake, scratch)
         memory = idle_memory(scratch)
         many = crowd.measure(WORK, scratch, running, say)
+        beside = otlp.measure(RELEASE, generated("cpu")[0], scratch, running, say)
         single = crowd.single(WORK, RELEASE / "examples" / "limits")
     size = {name: sum(of["sizes"].values()) / of["gzip_bytes"] for name, of in sets.items()}
     rows = [
@@ -246,6 +248,7 @@ def main():
         row("flame graph through HTTP", by_http["ms"], " ms", 15),
         row("idle `profpipe run`, one target", memory["now"], " MiB", 40),
         *crowd.rows(many, single, row),
+        *otlp.rows(beside, row),
     ]
     numbers = {f"{kind}_{name}": of[name] * 1e3
                for kind, of in sets.items() for name in ["gunzip", "import", "parse", "wall"]}
@@ -260,7 +263,7 @@ def main():
         kept_median=scan["kept_ms"]["median"], fresh_median=scan["fresh_ms"]["median"],
         peak=memory["peak"], heap_size=size["heap"], fresh_size=size["fresh"],
         fresh_ratio=sets["fresh"]["import"] / sets["fresh"]["gunzip"],
-        crowd=crowd.text(many, single), **numbers)
+        crowd=crowd.text(many, single) + otlp.text(beside), **numbers)
     (ROOT / "docs" / "benchmarks.md").write_text(page)
     print(table(rows))
     sys.exit(any("fail" in line[-1] for line in rows))
