@@ -1,4 +1,4 @@
-//! Reads the lists of a record: bytes and 64-bit numbers, each behind its length in bytes.
+//! Reads the lists of a record: bytes and numbers, each list behind its length in bytes.
 
 use crate::reason::{Reason, Refused};
 
@@ -6,12 +6,53 @@ use crate::reason::{Reason, Refused};
 pub struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Whether numbers have eight bytes each; else they are varints.
+    is_wide: bool,
+}
+
+/// Rows of `N` numbers; the list was checked to be of whole ones.
+pub struct Rows<'a, const N: usize> {
+    list: &'a [u8],
+    is_wide: bool,
+}
+
+impl<const N: usize> Iterator for Rows<'_, N> {
+    type Item = [u64; N];
+
+    fn next(&mut self) -> Option<[u64; N]> {
+        if self.list.is_empty() {
+            return None;
+        }
+        Some([(); N].map(|()| match self.is_wide {
+            true => {
+                let (number, rest) = self.list.split_first_chunk().unwrap_or((&[0; 8], &[]));
+                self.list = rest;
+                u64::from_le_bytes(*number)
+            }
+            false => self.varint(),
+        }))
+    }
+}
+
+impl<const N: usize> Rows<'_, N> {
+    fn varint(&mut self) -> u64 {
+        let (mut number, mut shift) = (0, 0);
+        while let [byte, rest @ ..] = self.list {
+            self.list = rest;
+            number |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or_default();
+            if *byte < 0x80 {
+                break;
+            }
+            shift += 7;
+        }
+        number
+    }
 }
 
 impl<'a> Reader<'a> {
     /// Starts at the first list.
-    pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+    pub fn new(bytes: &'a [u8], is_wide: bool) -> Self {
+        Self { bytes, at: 0, is_wide }
     }
 
     /// What is wrong with the list before the current place.
@@ -37,20 +78,17 @@ impl<'a> Reader<'a> {
     }
 
     /// A list of rows of `N` numbers.
-    pub fn rows<const N: usize>(
-        &mut self,
-    ) -> Result<impl Iterator<Item = [u64; N]> + use<'a, N>, Refused> {
-        let list = self.list()?;
-        if !list.len().is_multiple_of(8 * N) {
-            return Err(self.broken("a column"));
-        }
-        Ok(list.chunks_exact(8 * N).map(|row| {
-            let mut numbers = [0; N];
-            for (number, bytes) in numbers.iter_mut().zip(row.as_chunks::<8>().0) {
-                *number = u64::from_le_bytes(*bytes);
+    pub fn rows<const N: usize>(&mut self) -> Result<Rows<'a, N>, Refused> {
+        let (list, is_wide) = (self.list()?, self.is_wide);
+        let is_whole = match is_wide {
+            true => list.len().is_multiple_of(8 * N),
+            // Each number ends with the only byte of it that has its highest bit clear.
+            false => {
+                let numbers = list.iter().filter(|byte| **byte < 0x80).count();
+                numbers.is_multiple_of(N) && list.last().is_none_or(|last| *last < 0x80)
             }
-            numbers
-        }))
+        };
+        if is_whole { Ok(Rows { list, is_wide }) } else { Err(self.broken("a column")) }
     }
 
     /// A list of exactly `N` numbers.
