@@ -161,7 +161,6 @@ pub fn decode(record: &[u8], limits: &Limits) -> Result<Profile, Refused> {
         let mapping = if mapping == u64::from(NO_MAPPING) { NO_MAPPING } else { index(mapping) };
         builder.location(Location { mapping, address, folded: folded != 0 })?;
     }
-    drop(lines);
     read_samples(&mut reader, &mut builder, meta.sample_types.len())?;
     if version >= WITH_EXTRA {
         meta.extra = read_extra(&mut reader)?;

@@ -282,6 +282,11 @@ pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
+/// Bytes that a varint takes.
+pub fn varint_len(value: u64) -> usize {
+    (u64::BITS - (value | 1).leading_zeros()).div_ceil(7) as usize
+}
+
 /// Appends a field with a varint; zero is the default and takes no bytes.
 pub fn put_int(out: &mut Vec<u8>, field: u64, value: u64) {
     if value != 0 {
@@ -330,6 +335,7 @@ mod tests {
             let values: Vec<u64> = values.iter().map(|v| v >> (small * 13)).collect();
             let mut bytes = vec![];
             values.iter().for_each(|v| put_varint(&mut bytes, *v));
+            prop_assert_eq!(bytes.len(), values.iter().map(|v| varint_len(*v)).sum::<usize>());
             let end = bytes.len() as u32;
             for buffer in [padded(&bytes), bytes] {
                 let mut one = Cursor::new(&buffer, (0, end));

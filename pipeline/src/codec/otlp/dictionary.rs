@@ -1,35 +1,64 @@
 //! The dictionary of a request that is written: each entry once. An entry is known by its bytes,
-//! because all that it refers to is in the dictionary as well.
+//! because all that it refers to is in the dictionary as well; and these by 128 bits of a hash
+//! with a secret seed, as nearly all of them are met again.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},
+};
+
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use crate::{
-    codec::wire::{put_bytes, put_int, put_varint},
+    codec::wire::{put_bytes, put_int, put_varint, varint_len},
     profile::{Attribute, Value},
 };
+
+/// Takes what is a hash already as it is.
+#[derive(Default)]
+pub struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn write_u128(&mut self, hash: u128) {
+        self.0 = hash as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// One table.
 struct Table {
     field: u64,
-    index: HashMap<Box<[u8]>, u32>,
+    seed: u64,
+    index: HashMap<u128, u32, BuildHasherDefault<Hashed>>,
     out: Vec<u8>,
 }
 
 impl Table {
     /// A table that holds the empty entry, as all must.
-    fn new(field: u64) -> Self {
-        let mut table = Self { field, index: HashMap::new(), out: Vec::new() };
+    fn new(field: u64, seed: u64) -> Self {
+        let mut table = Self { field, seed, index: HashMap::default(), out: Vec::new() };
         table.intern(&[]);
         table
     }
 
     fn intern(&mut self, entry: &[u8]) -> u32 {
-        if let Some(index) = self.index.get(entry) {
-            return *index;
+        let next = self.index.len() as u32;
+        let hash = xxh3_128_with_seed(entry, self.seed);
+        let index = *self.index.entry(hash).or_insert(next);
+        if index == next {
+            put_bytes(&mut self.out, self.field, entry);
         }
-        let index = self.index.len() as u32;
-        put_bytes(&mut self.out, self.field, entry);
-        self.index.insert(entry.into(), index);
         index
     }
 }
@@ -43,18 +72,23 @@ pub struct Dictionary {
     strings: Table,
     attributes: Table,
     stacks: Table,
+    /// Kept from stack to stack.
+    packed: Vec<u8>,
 }
 
 impl Default for Dictionary {
     fn default() -> Self {
+        let seed = RandomState::new().build_hasher().finish();
+        let table = |field| Table::new(field, seed);
         Self {
-            mappings: Table::new(1),
-            locations: Table::new(2),
-            functions: Table::new(3),
-            links: Table::new(4),
-            strings: Table::new(5),
-            attributes: Table::new(6),
-            stacks: Table::new(7),
+            mappings: table(1),
+            locations: table(2),
+            functions: table(3),
+            links: table(4),
+            strings: table(5),
+            attributes: table(6),
+            stacks: table(7),
+            packed: Vec::new(),
         }
     }
 }
@@ -81,13 +115,16 @@ impl Dictionary {
     }
 
     /// The index of a stack of locations, leaf first.
-    pub fn stack(&mut self, locations: impl Iterator<Item = u32>) -> u32 {
-        let (mut packed, mut message) = (Vec::new(), Vec::new());
-        locations.for_each(|location| put_varint(&mut packed, location.into()));
-        if !packed.is_empty() {
-            put_bytes(&mut message, 1, &packed);
+    pub fn stack(&mut self, locations: &[u32]) -> u32 {
+        let message = &mut self.packed;
+        message.clear();
+        if !locations.is_empty() {
+            let bytes: usize = locations.iter().map(|at| varint_len((*at).into())).sum();
+            put_varint(message, 1 << 3 | 2);
+            put_varint(message, bytes as u64);
+            locations.iter().for_each(|location| put_varint(message, (*location).into()));
         }
-        self.stacks.intern(&message)
+        self.stacks.intern(message)
     }
 
     /// The index of a link.
@@ -115,8 +152,13 @@ impl Dictionary {
     }
 
     fn tables(&self) -> [&Table; 7] {
-        let Self { mappings, locations, functions, links, strings, attributes, stacks } = self;
+        let Self { mappings, locations, functions, links, strings, attributes, stacks, .. } = self;
         [mappings, locations, functions, links, strings, attributes, stacks]
+    }
+
+    /// Bytes of the message, so far.
+    pub fn len(&self) -> usize {
+        self.tables().iter().map(|table| table.out.len()).sum()
     }
 
     /// The message `ProfilesDictionary`.

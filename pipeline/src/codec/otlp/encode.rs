@@ -14,12 +14,17 @@ use crate::{
     profile::{Attribute, Extra, Profile, TypeExtra, Value, kind},
 };
 
+/// Bytes for the lengths of a resource, a scope and a profile, at most.
+const LENGTHS: usize = 20;
+
 /// Gathers profiles for one request.
 #[derive(Default)]
 pub struct Encoder {
     dictionary: Dictionary,
     resources: Vec<Resource>,
     by_resource: HashMap<Vec<u8>, usize>,
+    /// Bytes of the resources.
+    bytes: usize,
     /// Profiles of OTLP, and samples of them.
     pub(super) counts: (usize, usize),
 }
@@ -73,6 +78,7 @@ impl Encoder {
             flush(&mut out, 2, &mut message);
         }
         self.counts.0 += columns.len();
+        self.bytes += head.len() + scope.len() + out.len() + LENGTHS;
         let at = *self.by_resource.entry(head.clone()).or_insert_with(|| {
             let scopes = Vec::new();
             self.resources.push(Resource { head: std::mem::take(&mut head), scopes });
@@ -85,6 +91,11 @@ impl Encoder {
             Some((_, profiles)) => profiles.extend(out),
             None => scopes.push((scope, out)),
         }
+    }
+
+    /// Bytes of the message so far, and a few more for lengths.
+    pub(super) fn len(&self) -> usize {
+        self.bytes + self.dictionary.len()
     }
 
     /// The message `ExportProfilesServiceRequest`, which is that of `ProfilesData` too.

@@ -3,17 +3,18 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    hash::BuildHasherDefault,
     ops::Range,
 };
 
 use super::{
-    dictionary::Dictionary,
+    dictionary::{Dictionary, Hashed},
     encode::put_times,
     labels::{LinkFinder, Plain, to_attribute},
     touched::{FOLDED, HAS, build_id_key, is_build_id},
 };
 use crate::{
-    codec::wire::{flush, put_bytes, put_int, put_varint},
+    codec::wire::{flush, put_bytes, put_int, put_varint, varint_len},
     profile::{Attribute, Extra, Label, LabelValue, NO_MAPPING, Profile, Typed, Value, from_hex},
 };
 
@@ -65,13 +66,16 @@ impl<'p, 'd> Part<'p, 'd> {
             self.mapping(0);
         }
         let mut out = Vec::with_capacity(rows.len());
-        let mut seen = HashSet::new();
-        let mut twice = HashSet::new();
+        let mut seen: HashSet<u64, BuildHasherDefault<Hashed>> = HashSet::default();
+        let mut twice = seen.clone();
+        let mut frames = Vec::new();
         for row in rows {
             let profile = self.profile;
-            let frames = profile.stacks().get(samples.stacks[row]);
-            let frames: Vec<u32> = frames.iter().map(|frame| self.location(*frame)).collect();
-            let stack = self.dictionary.stack(frames.into_iter());
+            frames.clear();
+            for frame in profile.stacks().get(samples.stacks[row]) {
+                frames.push(self.location(*frame));
+            }
+            let stack = self.dictionary.stack(&frames);
             let (attributes, link) = self.labels(samples.label_sets[row]);
             let (mut head, mut packed) = (Vec::with_capacity(12), Vec::new());
             put_int(&mut head, 1, stack.into());
@@ -137,19 +141,20 @@ impl<'p, 'd> Part<'p, 'd> {
         let timed = timed.filter(|t| sample.row < t.at.len().min(t.values.len()));
         let (times, values) =
             timed.map_or((&[][..], &[][..]), |t| (t.at.get(row), t.values.get(row)));
-        let mut packed = Vec::new();
         if times.is_empty() {
             let types = profile.meta.sample_types.len();
-            put_varint(&mut packed, profile.samples().values[sample.row * types + column] as u64);
+            let value = profile.samples().values[sample.row * types + column] as u64;
+            put_varint(out, 4 << 3 | 2);
+            put_varint(out, varint_len(value) as u64);
+            return put_varint(out, value);
         }
+        let mut packed = Vec::new();
         values.iter().for_each(|value| put_varint(&mut packed, *value as u64));
         if !packed.is_empty() {
             put_bytes(out, 4, &packed);
         }
-        if !times.is_empty() {
-            let times: Vec<u8> = times.iter().flat_map(|time| time.to_le_bytes()).collect();
-            put_bytes(out, 5, &times);
-        }
+        let times: Vec<u8> = times.iter().flat_map(|time| time.to_le_bytes()).collect();
+        put_bytes(out, 5, &times);
     }
 
     fn value_type(&mut self, (kind, unit): (u32, u32)) -> Vec<u8> {

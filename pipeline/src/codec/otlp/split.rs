@@ -40,7 +40,20 @@ pub fn next_request(profiles: &[&Profile], start: Position, bytes_max: usize) ->
     }
     loop {
         let mut encoder = Encoder::default();
-        parts.iter().for_each(|(at, rows)| encoder.add(profiles[*at], rows.clone()));
+        let (mut taken, mut memory) = (0, 0);
+        for (at, rows) in &parts {
+            // What comes next takes about as much as what came before, which is mostly more than
+            // it does, as tables grow more slowly.
+            let next = profiles[*at].bytes();
+            let predicted =
+                (encoder.len() as f64) * (1.0 + next as f64 / f64::max(memory as f64, 1.0));
+            if taken > 0 && predicted > bytes_max as f64 {
+                break;
+            }
+            encoder.add(profiles[*at], rows.clone());
+            (taken, memory) = (taken + 1, memory + next);
+        }
+        parts.truncate(taken);
         let bytes = encoder.finish();
         let (last, rows) = parts.last()?.clone();
         let fits = bytes.len() <= bytes_max || (parts.len() == 1 && rows.len() <= 1);
