@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod commands;
+mod deploy;
 mod e2e;
 mod numbers;
 mod otlp;

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Builds the file that deploy/Dockerfile puts into its image, and says how large the image is and how
+# much memory profpipe takes as a sidecar of one Go process, idle and after a minute of scrapes.
+# The file runs with nothing around it but certificates, under another user id, on a read-only root.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+target="$(rustc -vV | sed -n 's/^host: //p')"
+folder="${CARGO_TARGET_DIR:-target}/$target/release-slim"
+if [ -z "${PROFPIPE:-}" ]; then
+  RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --profile release-slim \
+    --target "$target" --bin profpipe
+  PROFPIPE="$folder/profpipe"
+fi
+if ldd "$PROFPIPE" 2>/dev/null | grep -q '=>'; then
+  echo "$PROFPIPE is not static" >&2
+  exit 1
+fi
+
+image="$(mktemp -d)"
+trap 'kill ${app:-} ${own:-} 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$image"' EXIT
+mkdir -p "$image"/{etc/ssl/certs,var/lib/profpipe,tmp,dev}
+install "$PROFPIPE" "$image/profpipe"
+cp /etc/ssl/certs/ca-certificates.crt "$image/etc/ssl/certs/"
+echo "image: $(du -sb "$image" | awk '{printf "%.1f MB", $1 / 1e6}')"
+
+(cd tests/go && go build -o "$image/hold" ./cmd/hold)
+mkfifo "$image/stay"
+exec 9<> "$image/stay" # It ends with its standard input.
+"$image/hold" < "$image/stay" > "$image/hold.log" &
+app=$!
+for _ in $(seq 50); do [ -s "$image/hold.log" ] && break; sleep 0.1; done
+url="http://$(grep -o '[0-9.]*:[0-9]*' "$image/hold.log" | head -1)"
+
+# Nobody takes what is sent: the spool has to keep it.
+unshare --map-root-user --mount --root "$image" /profpipe run --data-dir /var/lib/profpipe \
+  --scrape "$url" --otlp-endpoint http://127.0.0.1:9 --set receivers::pprof::interval=15s \
+  --set 'receivers::pprof::profiles={cpu: {seconds: 5}, heap: {}, mutex: {}, block: {}, goroutine: {}}' \
+  2> "$image/log" &
+own=$!
+rss() { awk '/^VmRSS/ {printf "%.1f MiB", $2 / 1024}' "/proc/$own/status"; }
+sleep 5
+echo "RSS after 5 s: $(rss)"
+sleep 70
+echo "RSS after 75 s of scrapes: $(rss), peak $(awk '/^VmHWM/ {printf "%.1f MiB", $2 / 1024}' /proc/$own/status)"
