@@ -8,8 +8,9 @@ cd "$(dirname "$0")/.."
 target="$(rustc -vV | sed -n 's/^host: //p')"
 folder="${CARGO_TARGET_DIR:-target}/$target/release-slim"
 if [ -z "${PROFPIPE:-}" ]; then
-  RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --profile release-slim \
-    --target "$target" --bin profpipe
+  RUSTFLAGS="-C target-feature=+crt-static" cargo rustc --locked --profile release-slim \
+    --no-default-features --target "$target" --bin profpipe -- \
+    -C link-arg=-Wl,--icf=safe -C link-arg=-Wl,-z,pack-relative-relocs
   PROFPIPE="$folder/profpipe"
 fi
 if ldd "$PROFPIPE" 2>/dev/null | grep -q '=>'; then

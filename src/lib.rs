@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod config;
+mod cpu_profile;
 mod data_dir;
 mod file_limit;
 mod files;
@@ -12,3 +13,4 @@ mod metrics;
 mod process;
 mod reload;
 mod self_profile;
+mod traces;

@@ -11,19 +11,14 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use pprof::{ProfilerGuardBuilder, protos::Message};
 use serde::Deserialize;
 use tokio::{net::TcpListener, sync::Mutex};
 use tokio_util::sync::CancellationToken;
 
-use crate::heap_profile;
+use crate::{cpu_profile, heap_profile};
 
-/// Samples per second, as in Go.
-const FREQUENCY_HZ: i32 = 100;
 /// The longest window in seconds.
 const SECONDS_MAX: u64 = 300;
-/// Code in which the profiler must not look at the stack: it may hold locks that this takes.
-const BLOCKLIST: [&str; 4] = ["libc", "libgcc", "pthread", "vdso"];
 
 #[derive(Deserialize)]
 struct Window {
@@ -68,9 +63,13 @@ async fn profile(State(turn): State<Turn>, Query(window): Query<Window>) -> Resp
         return (StatusCode::BAD_REQUEST, message).into_response();
     }
     let headers = [(header::CONTENT_TYPE, "application/octet-stream")];
-    match take(Duration::from_secs(window.seconds)).await {
+    let failed = match cpu_profile::AVAILABLE {
+        true => StatusCode::INTERNAL_SERVER_ERROR,
+        false => StatusCode::NOT_IMPLEMENTED,
+    };
+    match cpu_profile::take(Duration::from_secs(window.seconds)).await {
         Ok(bytes) => (headers, bytes).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
+        Err(error) => (failed, format!("{error:#}\n")).into_response(),
     }
 }
 
@@ -80,20 +79,4 @@ async fn heap() -> Response {
         Ok(bytes) => (headers, bytes).into_response(),
         Err(error) => (StatusCode::NOT_IMPLEMENTED, format!("{error:#}\n")).into_response(),
     }
-}
-
-async fn take(window: Duration) -> anyhow::Result<Vec<u8>> {
-    let guard = ProfilerGuardBuilder::default()
-        .frequency(FREQUENCY_HZ)
-        .blocklist(&BLOCKLIST)
-        .build()
-        .context("start the profiler")?;
-    tokio::time::sleep(window).await;
-    // Symbols are looked up here, which may take a while.
-    let encoded = tokio::task::spawn_blocking(move || {
-        let report = guard.report().build().context("end the profiler")?;
-        drop(guard);
-        Ok(report.pprof().context("build the profile")?.encode_to_vec())
-    });
-    encoded.await.context("encode the profile")?
 }

@@ -10,12 +10,14 @@ use std::{
 };
 
 use async_trait::async_trait;
+use opentelemetry::trace::SpanContext;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     profile::Profile,
     receipt::{Receipt, Settled},
+    trace::Tracing,
 };
 
 /// Profiles on their way from a receiver to the spool.
@@ -27,6 +29,8 @@ pub struct Batch {
     pub receipt: Receipt,
     /// Where what became of them is counted.
     pub source: Arc<Source>,
+    /// The span that brought them, where it is sampled.
+    pub trace: Option<SpanContext>,
 }
 
 /// What one receiver gave since the start, in samples.
@@ -143,6 +147,7 @@ pub enum ExportError {
 pub struct Outlet {
     intake: mpsc::Sender<Batch>,
     source: Arc<Source>,
+    tracing: Tracing,
 }
 
 /// The pipeline has come to its end.
@@ -154,20 +159,39 @@ impl Outlet {
     /// An outlet, and the intake that it fills. `queue` batches wait at most.
     pub fn new(queue: usize) -> (Self, mpsc::Receiver<Batch>) {
         let (sender, intake) = mpsc::channel(queue);
-        (Self { intake: sender, source: Arc::default() }, intake)
+        (Self { intake: sender, source: Arc::default(), tracing: Tracing::default() }, intake)
+    }
+
+    /// The same outlet, whose spans go there.
+    pub fn traced(self, tracing: Tracing) -> Self {
+        Self { tracing, ..self }
+    }
+
+    /// Starts the spans of who brings profiles.
+    pub fn tracing(&self) -> &Tracing {
+        &self.tracing
     }
 
     /// The same outlet, with counts of its own.
     pub fn of(&self, source: Arc<Source>) -> Self {
-        Self { intake: self.intake.clone(), source }
+        Self { intake: self.intake.clone(), source, tracing: self.tracing.clone() }
     }
 
     /// Hands profiles over. Waits while the pipeline is full: this is the backpressure that slows
     /// a scrape loop down. What it returns resolves when they are durable.
     pub async fn send(&self, profiles: Vec<Profile>) -> Result<Settled, Closed> {
+        self.send_of(profiles, None).await
+    }
+
+    /// The same for profiles that a span brought.
+    pub async fn send_of(
+        &self,
+        profiles: Vec<Profile>,
+        trace: Option<SpanContext>,
+    ) -> Result<Settled, Closed> {
         let (receipt, settled) = Receipt::new();
         let source = Arc::clone(&self.source);
-        let batch = Batch { profiles, receipt, source };
+        let batch = Batch { profiles, receipt, source, trace };
         self.intake.send(batch).await.map_err(|_| Closed)?;
         Ok(settled)
     }

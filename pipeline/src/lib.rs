@@ -99,3 +99,4 @@ pub mod storage;
 pub mod target;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod trace;

@@ -21,6 +21,7 @@ mod source;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod yaml;
 
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ pub use telemetry::{
     Header, LogEncoding, LogLevel, Logs, Metrics, Otlp, Periodic, Protocol, PushExporter, Reader,
     Telemetry, Temporality,
 };
+pub use traces::Traces;
 
 /// Where a config comes from: files, and the flags that stand above them.
 #[derive(Clone, Debug)]

@@ -6,6 +6,8 @@ use pipeline::{quantity, secret::Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::traces::Traces;
+
 /// `service.telemetry`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -14,7 +16,9 @@ pub struct Telemetry {
     pub logs: Logs,
     /// Where own metrics are pushed to. `/metrics` on the port of the pages is there in any case.
     pub metrics: Metrics,
-    /// Attributes of own metrics that are pushed, beside `service.name` and `service.version`.
+    /// Where spans of the way that profiles take go; nowhere without processors.
+    pub traces: Traces,
+    /// Attributes of own metrics and spans that are pushed, beside `service.name` and `service.version`.
     pub resource: BTreeMap<String, String>,
 }
 
@@ -183,18 +187,19 @@ impl Telemetry {
                 Some(_) => {}
             }
         }
+        wrong.extend(self.traces.check());
         wrong
     }
 }
 
-fn is_url(text: &str) -> bool {
+pub(super) fn is_url(text: &str) -> bool {
     let uri = text.parse::<axum::http::Uri>().ok();
     let scheme = |uri: &axum::http::Uri| matches!(uri.scheme_str(), Some("http" | "https"));
     uri.is_some_and(|uri| scheme(&uri) && uri.host().is_some_and(|host| !host.is_empty()))
 }
 
 /// A duration; as in the Collector a bare number is milliseconds.
-fn millis<'de, D: Deserializer<'de>>(de: D) -> Result<Duration, D::Error> {
+pub(super) fn millis<'de, D: Deserializer<'de>>(de: D) -> Result<Duration, D::Error> {
     struct Millis;
     impl de::Visitor<'_> for Millis {
         type Value = Duration;

@@ -4,7 +4,7 @@
 
 mod instruments;
 mod process;
-mod push;
+pub(crate) mod push;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -134,7 +134,7 @@ impl Metrics {
     pub fn push(&self, telemetry: &Telemetry) -> anyhow::Result<()> {
         let mut pushing = self.pushing.lock().unwrap_or_else(PoisonError::into_inner);
         let same = |old: &Pushing| {
-            let Telemetry { metrics, resource, logs: _ } = &old.telemetry;
+            let Telemetry { metrics, resource, logs: _, traces: _ } = &old.telemetry;
             *metrics == telemetry.metrics && *resource == telemetry.resource
         };
         if pushing.as_ref().is_some_and(same) {

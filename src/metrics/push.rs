@@ -18,13 +18,7 @@ use crate::config::{Header, Otlp, Periodic, Protocol, Telemetry, Temporality};
 
 /// A provider that pushes to all readers of the config.
 pub(super) fn provider(telemetry: &Telemetry) -> anyhow::Result<SdkMeterProvider> {
-    let own =
-        telemetry.resource.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
-    let resource = Resource::builder()
-        .with_service_name("profpipe")
-        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-        .with_attributes(own);
-    let mut provider = SdkMeterProvider::builder().with_resource(resource.build());
+    let mut provider = SdkMeterProvider::builder().with_resource(resource(telemetry));
     for periodic in telemetry.metrics.readers.iter().filter_map(|reader| reader.periodic.as_ref()) {
         let Some(otlp) = &periodic.exporter.otlp else { continue };
         let exporter = exporter(otlp, periodic);
@@ -34,6 +28,17 @@ pub(super) fn provider(telemetry: &Telemetry) -> anyhow::Result<SdkMeterProvider
         provider = provider.with_reader(reader.build());
     }
     Ok(provider.build())
+}
+
+/// Who speaks.
+pub(crate) fn resource(telemetry: &Telemetry) -> Resource {
+    let own =
+        telemetry.resource.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+    Resource::builder()
+        .with_service_name("profpipe")
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .with_attributes(own)
+        .build()
 }
 
 fn exporter(otlp: &Otlp, periodic: &Periodic) -> anyhow::Result<MetricExporter> {
@@ -46,7 +51,7 @@ fn exporter(otlp: &Otlp, periodic: &Periodic) -> anyhow::Result<MetricExporter> 
         Protocol::HttpProtobuf => builder
             .with_http()
             .with_protocol(OtlpProtocol::HttpBinary)
-            .with_endpoint(with_path(&otlp.endpoint))
+            .with_endpoint(with_path(&otlp.endpoint, "/v1/metrics"))
             .with_headers(headers(&otlp.headers))
             .with_timeout(periodic.timeout)
             .build(),
@@ -65,12 +70,12 @@ fn sent(headers: &[Header]) -> impl Iterator<Item = &Header> {
     headers.iter().filter(|header| !header.value.is_empty())
 }
 
-fn headers(headers: &[Header]) -> HashMap<String, String> {
+pub(crate) fn headers(headers: &[Header]) -> HashMap<String, String> {
     let pairs = sent(headers).map(|header| (header.name.clone(), header.value.expose().to_owned()));
     pairs.collect()
 }
 
-fn metadata(headers: &[Header]) -> anyhow::Result<MetadataMap> {
+pub(crate) fn metadata(headers: &[Header]) -> anyhow::Result<MetadataMap> {
     let mut map = HeaderMap::new();
     for header in sent(headers) {
         let name = &header.name;
@@ -85,11 +90,11 @@ fn metadata(headers: &[Header]) -> anyhow::Result<MetadataMap> {
 }
 
 /// The endpoint with the path of the specification, unless it has one of its own.
-fn with_path(endpoint: &str) -> String {
+pub(crate) fn with_path(endpoint: &str, path: &str) -> String {
     let bare = endpoint.trim_end_matches('/');
     match bare.split_once("://").is_some_and(|(_, rest)| rest.contains('/')) {
         true => endpoint.to_owned(),
-        false => format!("{bare}/v1/metrics"),
+        false => format!("{bare}{path}"),
     }
 }
 
@@ -104,7 +109,7 @@ mod tests {
             ("http://h:4318/", "http://h:4318/v1/metrics"),
             ("https://h/otlp/v1/metrics", "https://h/otlp/v1/metrics"),
         ] {
-            assert_eq!(with_path(endpoint), want);
+            assert_eq!(with_path(endpoint, "/v1/metrics"), want);
         }
     }
 }

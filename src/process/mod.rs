@@ -22,6 +22,7 @@ use crate::{
     data_dir::DataDir,
     http::{Checks, Ops, ReloadRequests, reload_requests},
     metrics::Metrics,
+    traces::Spans,
 };
 
 /// How long a pipeline may take to end that a reload takes away.
@@ -36,6 +37,7 @@ pub struct Process {
     servers: Servers,
     checks: Checks,
     metrics: Metrics,
+    spans: Spans,
     state: ConfigState,
 }
 
@@ -56,7 +58,9 @@ impl Process {
         let mut servers = Servers::new(ops, sources);
         let bound = servers.bind(&resolved).await?;
         let writer = WriterId::of_data_dir(&Disk, data_dir.path()).context("read the writer id")?;
-        let workshop = Workshop { data_dir, context, writer };
+        let spans = Spans::default();
+        let tracing = spans.tracing.clone();
+        let workshop = Workshop { data_dir, context, writer, tracing };
         let prepared = resolved.pipelines.iter().map(|spec| workshop.prepare(spec));
         let prepared: Vec<_> = prepared.collect::<anyhow::Result<_>>()?;
         checks.set(prepared.iter().map(|one| spool_check(one.spool())).collect());
@@ -66,9 +70,10 @@ impl Process {
             live.insert(spec.name.clone(), prepared.start()?);
         }
         metrics.push(&resolved.telemetry)?;
+        spans.push(&resolved.telemetry)?;
         state.started();
         let mut process =
-            Self { resolved, workshop, live, pipelines, servers, checks, metrics, state };
+            Self { resolved, workshop, live, pipelines, servers, checks, metrics, spans, state };
         process.show();
         Ok((process, requests))
     }
@@ -101,6 +106,7 @@ impl Process {
             }
         }
         self.metrics.push(&new.telemetry)?;
+        self.spans.push(&new.telemetry)?;
         let before = self.servers.urls();
         let mut result = self.servers.serve(&new, bound);
         for url in self.servers.urls().iter().filter(|url| !before.contains(url)) {
@@ -162,7 +168,7 @@ impl Process {
             result = result.and(stopped.map_err(Into::into).flatten());
         }
         let stopped = self.servers.stop().await;
-        self.metrics.stop().await;
+        tokio::join!(self.metrics.stop(), self.spans.stop());
         result.and(stopped)
     }
 }

@@ -11,6 +11,7 @@ use pipeline::{
     processor,
     spool::{Spool, SpoolConfig},
     storage::Disk,
+    trace::Tracing,
 };
 
 use crate::{
@@ -29,6 +30,8 @@ pub struct Workshop {
     pub context: receiver::Context,
     /// Who writes lakes.
     pub writer: WriterId,
+    /// Where spans go.
+    pub tracing: Tracing,
 }
 
 /// A receiver that was made and does not run yet.
@@ -39,6 +42,7 @@ pub struct Prepared {
     spec: PipelineSpec,
     pipeline: Pipeline,
     handles: BTreeMap<String, receiver::Handle>,
+    tracing: Tracing,
 }
 
 /// A pipeline that runs, and what it was made of.
@@ -76,7 +80,8 @@ impl Workshop {
         let (name, limits) = (spec.name.clone(), limits(spec));
         let processors = processors(spec)?;
         let pipeline = Pipeline { name, receivers, processors, exporters, spool, limits };
-        Ok(Prepared { spec: spec.clone(), pipeline, handles })
+        let tracing = self.tracing.clone();
+        Ok(Prepared { spec: spec.clone(), pipeline, handles, tracing })
     }
 
     /// Makes what a running pipeline lacks for another spec, and changes nothing. An exporter that
@@ -115,8 +120,8 @@ impl Workshop {
 impl Prepared {
     /// Starts it.
     pub fn start(self) -> anyhow::Result<Live> {
-        let Self { spec, pipeline, handles } = self;
-        Ok(Live { spec, running: pipeline.start()?, handles })
+        let Self { spec, pipeline, handles, tracing } = self;
+        Ok(Live { spec, running: pipeline.start_traced(tracing)?, handles })
     }
 
     /// The name of the pipeline.

@@ -13,3 +13,4 @@ mod processors;
 mod reload;
 mod stop;
 mod telemetry;
+mod traces;

@@ -1,7 +1,7 @@
 //! Between receivers and spool: batches are gathered for a moment, given to the processors, written
 //! as one segment, and answered when it is durable.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::{sync::mpsc, time};
@@ -13,6 +13,7 @@ use crate::{
     component::{Batch, Source},
     receipt::{Outcome, Receipt},
     spool::{Spool, SpoolError},
+    trace::Trail,
 };
 
 /// How long a batch waits for others, so that they share an fsync.
@@ -29,11 +30,19 @@ pub struct Store {
     pub spool: Arc<Spool>,
     /// What is counted.
     pub stats: Arc<IntakeStats>,
+    /// Where spans go.
+    pub trail: Trail,
 }
 
 impl Store {
     fn keep(&self, group: Vec<Batch>) {
-        keep(group, &self.stages, &self.spool, &self.stats);
+        let traces: Vec<_> = group.iter().filter_map(|batch| batch.trace.clone()).collect();
+        let mut span = self.trail.tracing.follow("seal", &traces);
+        span.set("profpipe.batches", || group.len() as i64);
+        match keep(group, &self.stages, &self.spool, &self.stats) {
+            Some(records) => self.trail.sealed(records, &span),
+            None => span.fail(|| "not kept".into()),
+        }
     }
 }
 
@@ -80,7 +89,7 @@ struct Encoded {
 impl Encoded {
     /// Lets the processors work on a batch first. Samples are counted as the receiver gave them.
     fn of(batch: Batch, stages: &Stages) -> Self {
-        let Batch { mut profiles, receipt, source } = batch;
+        let Batch { mut profiles, receipt, source, trace: _ } = batch;
         let samples = profiles.iter().map(|profile| profile.len() as u64).sum();
         stages.process(&mut profiles);
         let records = profiles.iter().map(|profile| record::encode(profile).into()).collect();
@@ -97,13 +106,18 @@ impl Encoded {
 }
 
 /// Makes a group durable and settles its receipts. What a processor dropped is as good as
-/// delivered to who sent it.
-fn keep(group: Vec<Batch>, stages: &Stages, spool: &Spool, stats: &IntakeStats) {
+/// delivered to who sent it. Gives the numbers of the records, where all of them were taken.
+fn keep(
+    group: Vec<Batch>,
+    stages: &Stages,
+    spool: &Spool,
+    stats: &IntakeStats,
+) -> Option<Range<u64>> {
     let encoded = group.into_iter().map(|batch| Encoded::of(batch, stages));
     let (empty, group): (Vec<_>, Vec<_>) = encoded.partition(|batch| batch.records.is_empty());
     empty.into_iter().for_each(|batch| batch.settle(Outcome::Delivered, stats));
     if group.is_empty() {
-        return;
+        return Some(0..0);
     }
     let all: Vec<Bytes> = group.iter().flat_map(|batch| batch.records.clone()).collect();
     match spool.append(&all) {
@@ -113,10 +127,13 @@ fn keep(group: Vec<Batch>, stages: &Stages, spool: &Spool, stats: &IntakeStats) 
                 let outcome = outcome(spool.append(&batch.records), batch.records.len());
                 batch.settle(outcome, stats);
             }
+            None
         }
         result => {
+            let records = result.as_ref().ok().cloned();
             let outcome = outcome(result, all.len());
             group.into_iter().for_each(|batch| batch.settle(outcome, stats));
+            records
         }
     }
 }

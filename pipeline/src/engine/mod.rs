@@ -28,6 +28,7 @@ use crate::{
     limits::Limits,
     settings::Settings,
     spool::Spool,
+    trace::{Tracing, Trail},
 };
 
 pub use running::Running;
@@ -68,6 +69,11 @@ pub struct Sink {
 impl Pipeline {
     /// Starts exporters first and receivers last, so that nobody sends to what is not there.
     pub fn start(self) -> anyhow::Result<Running> {
+        self.start_traced(Tracing::default())
+    }
+
+    /// The same with spans of the way that profiles take.
+    pub fn start_traced(self, tracing: Tracing) -> anyhow::Result<Running> {
         let Self { name, receivers, processors, exporters, spool, limits } = self;
         let stop = CancellationToken::new();
         // Cancelled when the intake has ended: from then on nothing more comes into the spool.
@@ -75,6 +81,8 @@ impl Pipeline {
         let ids: Vec<&str> = exporters.iter().map(|sink| sink.id.as_str()).collect();
         spool.set_exporters(&ids).context("declare exporters")?;
         let (outlet, intake) = Outlet::new(QUEUE_BATCHES);
+        let outlet = outlet.traced(tracing.clone());
+        let trail = Trail::new(tracing);
         let stats = PipelineStats::new(name, Arc::clone(&spool));
         let failures = Failures::new();
         let tending = tend(Arc::clone(&spool), drained.clone());
@@ -83,6 +91,7 @@ impl Pipeline {
             stages: stages.clone(),
             spool: Arc::clone(&spool),
             stats: stats.intake(),
+            trail: trail.clone(),
         };
         let taking = intake::run(intake, store, drained.clone());
         let core = vec![
@@ -92,6 +101,7 @@ impl Pipeline {
         let mut running = Running {
             stages,
             spool,
+            trail,
             limits: watch::Sender::new(limits),
             stats,
             outlet,

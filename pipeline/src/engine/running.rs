@@ -21,12 +21,14 @@ use crate::{
     component::{Outlet, Processor, Receiver},
     limits::Limits,
     spool::Spool,
+    trace::Trail,
 };
 
 /// A pipeline that runs. Dropping it aborts its tasks; what the spool has accepted stays there.
 pub struct Running {
     pub(super) stages: Stages,
     pub(super) spool: Arc<Spool>,
+    pub(super) trail: Trail,
     pub(super) limits: watch::Sender<Limits>,
     pub(super) stats: PipelineStats,
     pub(super) outlet: Outlet,
@@ -183,7 +185,8 @@ impl Running {
             let (id, stats) = (sink.id.clone(), self.stats.exporter(&sink.id));
             let stop = self.drained.child_token();
             let (spool, limits) = (Arc::clone(&self.spool), self.limits.subscribe());
-            let worker = worker::Worker::new(sink, spool, limits, stats);
+            let trail = self.trail.clone();
+            let worker = worker::Worker::new(sink, spool, limits, stats, trail);
             let work = worker.run(stop.clone());
             let part = self.failures.watch(format!("exporter {id}"), stop, work);
             self.exporters.insert(id, part);

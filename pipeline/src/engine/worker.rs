@@ -18,6 +18,7 @@ use crate::{
     component::{Batching, Export, ExportError, Stored},
     limits::Limits,
     spool::{DropReason, Outcome, Reader, Record, Spool, SpoolError},
+    trace::{Span, Trail},
 };
 
 /// How often outcomes are made durable where nothing else does it.
@@ -39,6 +40,7 @@ pub struct Worker {
     head: watch::Receiver<u64>,
     limits: watch::Receiver<Limits>,
     stats: Arc<ExporterStats>,
+    trail: Trail,
     saved: Instant,
     started: Instant,
 }
@@ -59,10 +61,11 @@ impl Worker {
         spool: Arc<Spool>,
         limits: watch::Receiver<Limits>,
         stats: Arc<ExporterStats>,
+        trail: Trail,
     ) -> Self {
         let head = spool.watch_head();
         let now = Instant::now();
-        Self { sink, spool, reader: None, head, limits, stats, saved: now, started: now }
+        Self { sink, spool, reader: None, head, limits, stats, trail, saved: now, started: now }
     }
 
     /// Runs until `drained`, then pushes what there is once more and ends. Where the spool fails,
@@ -151,6 +154,7 @@ impl Worker {
     ) -> anyhow::Result<ControlFlow<()>> {
         let Gathered { range, records } = gathered;
         let planned = range.clone();
+        let mut span = self.trail.export(&range);
         self.with_reader(move |reader| reader.plan(planned)).await?;
         let (profiles, records) = self.decode(records).await?;
         let export = Export { first: range.start, last: range.end - 1, profiles };
@@ -158,6 +162,8 @@ impl Worker {
             true => Pushed::Delivered, // All of them are dead letters or were dropped.
             false => self.attempts(&export, &records, drained).await?,
         };
+        self.describe(&mut span, &export, &pushed);
+        drop(span);
         let outcome = match &pushed {
             Pushed::Delivered => Outcome::Delivered,
             Pushed::DeadLettered(reason) => {
@@ -174,6 +180,17 @@ impl Worker {
         self.with_reader(move |reader| reader.done(range, outcome)).await?;
         self.save_now_and_then().await?;
         Ok(ControlFlow::Continue(()))
+    }
+
+    fn describe(&self, span: &mut Span, export: &Export, pushed: &Pushed) {
+        span.set("profpipe.exporter", || self.sink.id.clone());
+        span.set("profpipe.profiles", || export.profiles.len() as i64);
+        match pushed {
+            Pushed::Delivered => {}
+            Pushed::DeadLettered(why) => span.fail(|| why.clone()),
+            Pushed::Expired => span.fail(|| "expired".into()),
+            Pushed::Stopped => span.fail(|| "the pipeline stopped".into()),
+        }
     }
 
     /// Tries until the push succeeds, fails for good, or the pipeline stops.

@@ -9,6 +9,7 @@ use pipeline::{
     profile::{Attributes, Baseline, Delta, delta, keep_types},
     reason::{Reason, Refused},
     receipt::Outcome,
+    trace::Span,
 };
 use tokio::{
     sync::{Semaphore, watch},
@@ -156,8 +157,16 @@ impl Scraper {
 
     /// One scrape, counted and reported.
     async fn attempt(&self, turn: &mut Turn, started: Moment) -> Verdict {
-        let result = self.scrape(turn, started).await;
+        let mut span = self.shared.outlet.tracing().root("scrape");
+        let result = self.scrape(turn, started, &span).await;
         let settings = &turn.settings;
+        span.set("profpipe.profile", || settings.name.clone());
+        span.set("profpipe.target", || self.target.target.address.clone());
+        span.set("profpipe.service", || self.resource.service().to_owned());
+        if let Err(Trouble::Failed(failure)) = &result {
+            span.fail(|| failure.refused.to_string());
+        }
+        drop(span);
         let took = started.at.elapsed();
         self.shared.metrics.ended(took);
         match result {
@@ -181,7 +190,7 @@ impl Scraper {
 
     /// Fetches one profile and waits until it is durable. Only then the baseline moves, so that a
     /// delta that is not kept is part of the next one.
-    async fn scrape(&self, turn: &mut Turn, started: Moment) -> Result<(), Trouble> {
+    async fn scrape(&self, turn: &mut Turn, started: Moment, span: &Span) -> Result<(), Trouble> {
         let (shared, settings) = (&self.shared, &turn.settings);
         let fail = |reason, detail: String| Failure::new(Refused::new(reason, detail));
         let url = settings.url(&self.target.target.address);
@@ -213,7 +222,7 @@ impl Scraper {
             turn.baseline = None;
         }
         if !digest.delta.profiles.is_empty() {
-            let sent = shared.outlet.send(digest.delta.profiles).await;
+            let sent = shared.outlet.send_of(digest.delta.profiles, span.context()).await;
             match sent.map_err(|_| Trouble::Closed)?.await {
                 Ok(Outcome::Delivered) => {}
                 Ok(Outcome::Rejected) => {
