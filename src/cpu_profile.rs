@@ -1,4 +1,4 @@
-//! profpipe's own CPU profile. It is an option of the build (`self-profile`, on by default), because
+//! profpipe's own CPU profile. It is an option of the build (`self-profile`, on by default), as
 //! it brings what finds names in binaries, which the image of a sidecar can do without.
 
 use std::time::Duration;

@@ -81,13 +81,16 @@ impl Span {
     }
 }
 
+/// Spans of segments, each with the numbers of its records, oldest first.
+type Sealed = VecDeque<(Range<u64>, SpanContext)>;
+
 /// The spans of one pipeline: those of segments are kept until exporters come to their records.
 /// Cloning gives the same one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trail {
     /// Starts spans.
     pub tracing: Tracing,
-    sealed: Arc<Mutex<VecDeque<(Range<u64>, SpanContext)>>>,
+    sealed: Arc<Mutex<Sealed>>,
 }
 
 impl Trail {

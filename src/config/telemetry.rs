@@ -18,7 +18,8 @@ pub struct Telemetry {
     pub metrics: Metrics,
     /// Where spans of the way that profiles take go; nowhere without processors.
     pub traces: Traces,
-    /// Attributes of own metrics and spans that are pushed, beside `service.name` and `service.version`.
+    /// Attributes of own metrics and spans that are pushed, beside `service.name` and
+    /// `service.version`.
     pub resource: BTreeMap<String, String>,
 }
 
