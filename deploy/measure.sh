@@ -10,7 +10,8 @@ folder="${CARGO_TARGET_DIR:-target}/$target/release-slim"
 if [ -z "${PROFPIPE:-}" ]; then
   RUSTFLAGS="-C target-feature=+crt-static" cargo rustc --locked --profile release-slim \
     --no-default-features --target "$target" --bin profpipe -- \
-    -C link-arg=-Wl,--icf=safe -C link-arg=-Wl,-z,pack-relative-relocs
+    -C opt-level=z -C llvm-args=-inline-threshold=10 \
+    -C link-arg=-Wl,--icf=all -C link-arg=-Wl,-z,pack-relative-relocs
   PROFPIPE="$folder/profpipe"
 fi
 if ldd "$PROFPIPE" 2>/dev/null | grep -q '=>'; then
@@ -23,7 +24,9 @@ trap 'kill ${app:-} ${own:-} 2>/dev/null || true; wait 2>/dev/null || true; rm -
 mkdir -p "$image"/{etc/ssl/certs,var/lib/profpipe,tmp,dev}
 install "$PROFPIPE" "$image/profpipe"
 cp /etc/ssl/certs/ca-certificates.crt "$image/etc/ssl/certs/"
-echo "image: $(du -sb "$image" | awk '{printf "%.1f MB", $1 / 1e6}')"
+pulled="$(tar -C "$image" -c . | gzip -9 | wc -c)"
+du -sb "$image" | awk -v pulled="$pulled" \
+  '{printf "image: %.1f MB, as it is pulled: %.1f MB\n", $1 / 1e6, pulled / 1e6}'
 
 (cd tests/go && go build -o "$image/hold" ./cmd/hold)
 mkfifo "$image/stay"
@@ -44,3 +47,4 @@ sleep 5
 echo "RSS after 5 s: $(rss)"
 sleep 70
 echo "RSS after 75 s of scrapes: $(rss), peak $(awk '/^VmHWM/ {printf "%.1f MiB", $2 / 1024}' /proc/$own/status)"
+echo "what waits: $(du -sb "$image/var/lib/profpipe" | cut -f1) bytes"
