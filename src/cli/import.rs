@@ -21,8 +21,11 @@ use pipeline::{
 use super::{Failure, select::LakeArgs};
 use crate::files;
 
-/// Profiles of one file of the lake.
-const BATCH: usize = 100;
+/// Profiles of one file of the lake at most.
+const BATCH: u64 = 100;
+/// Rows from which on a file is written, 128 MiB: more than a hundred profiles mostly have, since
+/// what repeats from profile to profile takes no room only within a file.
+const BATCH_ROWS: usize = 4 << 20;
 const HOUR_NS: i64 = 3_600_000_000_000;
 
 /// Arguments of `import`.
@@ -100,6 +103,10 @@ struct Import {
     /// Profiles that are there, by the hour in which they start.
     known: HashMap<i64, HashSet<ProfileId>>,
     writer: Writer<Disk>,
+    /// Rows from which on they are written.
+    rows_max: usize,
+    /// Profiles that wait for their commit, and those before them.
+    taken: u64,
     written: u64,
     ingest_ns: i64,
     tally: Tally,
@@ -108,25 +115,7 @@ struct Import {
 /// `profpipe import`.
 pub fn run(args: Args) -> Result<(), Failure> {
     let root = args.lake.path();
-    let id = WriterId::random();
-    let writer = Writer::open(Disk, &root, id, Options::default())
-        .with_context(|| format!("open the lake {}", root.display()))?;
-    let labels = args.labels.iter().cloned();
-    let service = [("service.name".to_owned(), args.service.clone())];
-    let resource = labels.chain(service).collect();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut import = Import {
-        args,
-        resource,
-        decoder: Decoder::default(),
-        body: Vec::new(),
-        lake: Lake::open(&root),
-        known: HashMap::new(),
-        writer,
-        written: 0,
-        ingest_ns: now.as_nanos() as i64,
-        tally: Tally::default(),
-    };
+    let mut import = Import::open(args, &root, BATCH_ROWS)?;
     import.all()?;
     import.report(&root)?;
     match import.tally.refused {
@@ -139,6 +128,29 @@ pub fn run(args: Args) -> Result<(), Failure> {
 }
 
 impl Import {
+    fn open(args: Args, root: &Path, rows_max: usize) -> anyhow::Result<Self> {
+        let writer = Writer::open(Disk, root, WriterId::random(), Options::default())
+            .with_context(|| format!("open the lake {}", root.display()))?;
+        let labels = args.labels.iter().cloned();
+        let service = [("service.name".to_owned(), args.service.clone())];
+        let resource = labels.chain(service).collect();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(Self {
+            args,
+            resource,
+            decoder: Decoder::default(),
+            body: Vec::new(),
+            lake: Lake::open(root),
+            known: HashMap::new(),
+            writer,
+            rows_max,
+            taken: 0,
+            written: 0,
+            ingest_ns: now.as_nanos() as i64,
+            tally: Tally::default(),
+        })
+    }
+
     fn all(&mut self) -> anyhow::Result<()> {
         let files = std::mem::take(&mut self.args.files);
         let bar = match io::stderr().is_terminal() {
@@ -147,31 +159,38 @@ impl Import {
         };
         let style = ProgressStyle::with_template("{bar:40} {pos}/{len} files, {eta} left");
         bar.set_style(style.context("set up the progress bar")?);
-        for batch in files.chunks(BATCH) {
-            let mut taken = 0;
-            for file in batch {
-                bar.inc(1);
-                match self.read(file) {
-                    Ok(profile) => {
-                        taken += u64::from(self.take(&profile)?);
-                        self.decoder.recycle(profile);
-                    }
-                    Err(error) => {
-                        self.tally.refused += 1;
-                        let line = format!("{}: {error:#}", file.display());
-                        bar.suspend(|| writeln!(io::stderr(), "{line}"))?;
-                    }
+        for file in &files {
+            bar.inc(1);
+            match self.read(file) {
+                Ok(profile) => {
+                    self.take(&profile)?;
+                    self.decoder.recycle(profile);
+                }
+                Err(error) => {
+                    self.tally.refused += 1;
+                    let line = format!("{}: {error:#}", file.display());
+                    bar.suspend(|| writeln!(io::stderr(), "{line}"))?;
                 }
             }
-            if taken == 0 {
-                continue;
+            if self.taken == BATCH || self.writer.pending_rows() >= self.rows_max {
+                self.commit()?;
             }
-            let last = self.written + taken - 1;
-            self.writer.commit(self.written, last).context("write the lake")?;
-            self.written = last + 1;
-            self.tally.imported += taken as usize;
         }
+        self.commit()?;
         bar.finish_and_clear();
+        Ok(())
+    }
+
+    /// Makes files of what was taken since the last time.
+    fn commit(&mut self) -> anyhow::Result<()> {
+        let taken = std::mem::take(&mut self.taken);
+        if taken == 0 {
+            return Ok(());
+        }
+        let last = self.written + taken - 1;
+        self.writer.commit(self.written, last).context("write the lake")?;
+        self.written = last + 1;
+        self.tally.imported += taken as usize;
         Ok(())
     }
 
@@ -199,7 +218,7 @@ impl Import {
     }
 
     /// Hands the profile to the writer, unless the lake has it or it came before.
-    fn take(&mut self, profile: &Profile) -> anyhow::Result<bool> {
+    fn take(&mut self, profile: &Profile) -> anyhow::Result<()> {
         let (id, time_ns) = (profile.id(), profile.meta.time_ns);
         let first_ns = self.tally.first_ns.get_or_insert(time_ns);
         *first_ns = time_ns.min(*first_ns);
@@ -213,13 +232,13 @@ impl Import {
                 hour.insert(self.lake.ids_of_hour(start_ns / 1_000, &Allowance::default())?)
             }
         };
-        let is_new = known.insert(id);
-        if is_new {
+        if known.insert(id) {
             self.writer.add(profile, self.ingest_ns);
+            self.taken += 1;
         } else {
             self.tally.known += 1;
         }
-        Ok(is_new)
+        Ok(())
     }
 
     /// Says what happened, and how to look at it.
@@ -240,5 +259,61 @@ impl Import {
         let (lake, service) = (quoted(&root.to_string_lossy()), quoted(&self.args.service));
         let name = quoted(name);
         writeln!(out, "profpipe top --lake {lake} --service {service} --type {name} --from {from}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use pipeline::{
+        codec::pprof,
+        limits::Limits,
+        profile::{Builder, Meta, SampleType, Temporality},
+    };
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn profile(value: i64) -> Vec<u8> {
+        let mut builder = Builder::new(&Limits::default());
+        let [kind, unit] = ["cpu", "nanoseconds"].map(|text| builder.string(text).unwrap());
+        builder.value(value);
+        builder.sample(&[]).unwrap();
+        let temporality = Temporality::Delta;
+        let sample_types = vec![SampleType { kind, unit, temporality }];
+        let meta = Meta { sample_types, time_ns: 1 << 60, ..Meta::default() };
+        pprof::encode(&builder.finish(meta).unwrap())
+    }
+
+    fn files_made(rows_max: usize) -> usize {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("lake");
+        let mut line = vec!["import".to_owned(), "--service=s".to_owned()];
+        for value in 1..=3 {
+            let path = dir.path().join(format!("{value}.pb"));
+            std::fs::write(&path, profile(value)).unwrap();
+            line.push(path.display().to_string());
+        }
+        let args = Line::try_parse_from(line).unwrap().args;
+        let mut import = Import::open(args, &root, rows_max).unwrap();
+        import.all().unwrap();
+        assert_eq!(import.tally.imported, 3);
+        let all = glob(&root.join("samples"));
+        all.iter().filter(|path| path.extension().is_some_and(|e| e == "parquet")).count()
+    }
+
+    fn glob(dir: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|path| if path.is_dir() { glob(&path) } else { vec![path] }).collect()
+    }
+
+    #[test]
+    fn many_rows_are_written_before_there_are_more() {
+        assert_eq!([1, 2, 100].map(files_made), [3, 2, 1]);
     }
 }

@@ -55,8 +55,8 @@ struct Sampling {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SelfTelemetry {
-    /// Port on loopback where `/debug/pprof/{profile,heap}` are served and scraped; the heap in a
-    /// build with the feature `heap-profile`. Must be set.
+    /// Port on loopback where `/debug/pprof/{profile,heap}` are served and scraped; the heap on
+    /// Linux only. Must be set.
     pub pprof_port: u16,
     /// Length of a window in seconds.
     #[serde(default = "SelfTelemetry::interval_default")]

@@ -175,9 +175,9 @@ impl Process {
 
 fn spool_check(spool: &Arc<Spool>) -> crate::http::Check {
     let spool = Arc::clone(spool);
-    let check = move || match spool.is_writable() {
-        true => Ok(()),
-        false => Err("the spool cannot write to its disk".to_owned()),
+    let check = move || match spool.disk_fault() {
+        None => Ok(()),
+        Some(fault) => Err(format!("the spool cannot write to its disk: {fault}")),
     };
     ("spool", Arc::new(check))
 }

@@ -122,7 +122,7 @@ async fn a_full_disk_is_survived() {
             disk.running.account().await.check();
         }
         let ready = disk.running.get("/readyz").await;
-        eprintln!("round {round}: full, readyz {}", ready.status);
+        assert_eq!(ready.status, 503, "round {round}: full: {}", ready.text());
         let failed = disk.running.account().await.sum("profpipe_scrapes_total", "pipeline_full");
         assert!(failed > 0, "round {round}: nothing was refused");
         drop(file);

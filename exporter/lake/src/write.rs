@@ -153,6 +153,11 @@ impl<S: Storage> Writer<S> {
         hour.batch.add(&mut self.symbols, &mut self.local, profile, start_ns, ingest_ns);
     }
 
+    /// Rows of the table `samples` that wait for the next [`Writer::commit`], 32 bytes each.
+    pub fn pending_rows(&self) -> usize {
+        self.pending.values().map(|hour| hour.batch.len()).sum()
+    }
+
     /// Brings the profiles taken in since the last call into the lake, as the records
     /// `first..=last`; see [`Writer::write`]. Where it fails they are to be taken in again.
     ///

@@ -92,13 +92,36 @@ impl<'a> Cursor<'a> {
                 self.at += 2;
                 return Ok((word & 0x7f) | ((word >> 1) & 0x3f80));
             }
-            let stop = !word & 0x8080_8080_8080_8080;
-            if stop != 0 {
-                self.at += (stop.trailing_zeros() / 8 + 1) as usize;
-                let bits = word & (stop ^ (stop - 1)) & 0x7f7f_7f7f_7f7f_7f7f;
-                let bits = (bits & 0x007f_007f_007f_007f) | ((bits & 0x7f00_7f00_7f00_7f00) >> 1);
-                let bits = (bits & 0x0000_3fff_0000_3fff) | ((bits & 0x3fff_0000_3fff_0000) >> 2);
-                return Ok((bits & 0x0fff_ffff) | ((bits & 0x0fff_ffff_0000_0000) >> 4));
+            if let Some(value) = self.gathered(word) {
+                return Ok(value);
+            }
+        }
+        let (value, at) = long_varint(self.buffer, self.at)?;
+        self.at = at;
+        Ok(value)
+    }
+
+    /// The varint at the start of these eight bytes, if it ends in them.
+    #[inline(always)]
+    fn gathered(&mut self, word: u64) -> Option<u64> {
+        let stop = !word & 0x8080_8080_8080_8080;
+        if stop == 0 {
+            return None;
+        }
+        self.at += (stop.trailing_zeros() / 8 + 1) as usize;
+        let bits = word & (stop ^ (stop - 1)) & 0x7f7f_7f7f_7f7f_7f7f;
+        let bits = (bits & 0x007f_007f_007f_007f) | ((bits & 0x7f00_7f00_7f00_7f00) >> 1);
+        let bits = (bits & 0x0000_3fff_0000_3fff) | ((bits & 0x3fff_0000_3fff_0000) >> 2);
+        Some((bits & 0x0fff_ffff) | ((bits & 0x0fff_ffff_0000_0000) >> 4))
+    }
+
+    /// A varint whose length cannot be guessed, as that of a measured value: no branch is on it.
+    #[inline(always)]
+    pub fn varint_of_any_length(&mut self) -> Result<u64, Fault> {
+        if let Some(word) = self.buffer.get(self.at..self.at + 8) {
+            let word = u64::from_le_bytes(word.try_into().expect("a slice of eight bytes"));
+            if let Some(value) = self.gathered(word) {
+                return Ok(value);
             }
         }
         let (value, at) = long_varint(self.buffer, self.at)?;
@@ -150,8 +173,9 @@ impl<'a> Cursor<'a> {
         self.take(length).map(Some)
     }
 
+    /// Whether the field with this tag of one byte comes next; then its value does.
     #[inline(always)]
-    fn next_is(&mut self, tag: u8) -> bool {
+    pub fn next_is(&mut self, tag: u8) -> bool {
         let next = self.at < self.end && self.buffer.get(self.at) == Some(&tag);
         self.at += usize::from(next);
         next

@@ -255,6 +255,22 @@ impl Builder {
         self.frames_end = self.frames_end.max(location.saturating_add(1));
     }
 
+    /// Adds up to `count_max` frames to the stack of the next sample, leaf first. `fill` writes
+    /// them into the room that it is given, and says how many there are and one above the highest;
+    /// those that the room is too small for are counted only: the sample will be refused.
+    #[inline(always)]
+    pub fn frames(
+        &mut self,
+        count_max: usize,
+        fill: impl FnOnce(&mut [u32]) -> Result<(usize, u32), Refused>,
+    ) -> Result<(), Refused> {
+        let allowed = (self.limits.frames_per_stack_max + 1).saturating_sub(self.frames_open);
+        let (count, end) = self.stacks.extend_open(count_max.min(allowed), fill)?;
+        self.frames_open += count;
+        self.frames_end = self.frames_end.max(end);
+        Ok(())
+    }
+
     /// Adds a sample with its frames; see [`Builder::frame`] and [`Builder::close_sample`].
     pub fn sample(&mut self, frames: &[u32]) -> Result<(), Refused> {
         self.fits(frames.len())?;

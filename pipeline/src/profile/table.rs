@@ -127,6 +127,24 @@ impl<T> Lists<T> {
         self.items.push(item);
     }
 
+    /// Adds items to the list that is open: `fill` writes them into the room that it is given and
+    /// says how many they are, besides something of its own.
+    #[inline(always)]
+    pub(super) fn extend_open<R, E>(
+        &mut self,
+        room: usize,
+        fill: impl FnOnce(&mut [T]) -> Result<(usize, R), E>,
+    ) -> Result<(usize, R), E>
+    where
+        T: Copy + Default,
+    {
+        let start = self.items.len();
+        self.items.resize(start + room, T::default());
+        let (count, more) = fill(&mut self.items[start..])?;
+        self.items.truncate(start + count.min(room));
+        Ok((count, more))
+    }
+
     /// The items of the list that is open.
     pub fn open(&self) -> &[T] {
         &self.items[self.ends.last().copied().unwrap_or(0) as usize..]

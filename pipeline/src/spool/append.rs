@@ -44,6 +44,9 @@ impl Spool {
         if self.make_room(frame.bytes)? && self.seal(&mut writer, &frame, &bytes)? {
             return Ok(self.publish(frame, bytes));
         }
+        if self.within_budget(frame.bytes) {
+            lock(&self.state).too_many_bytes = frame.bytes;
+        }
         if self.config.full != FullPolicy::DropNewest {
             return Err(SpoolError::Full);
         }
@@ -65,6 +68,10 @@ impl Spool {
                 Err(error) => drop(self.fail(&mut writer, &error)),
             }
             let _ = self.disk.remove(&self.dir.join("probe"));
+        }
+        let refused = lock(&self.state).too_many_bytes;
+        if refused > 0 && self.has_room(refused) {
+            lock(&self.state).too_many_bytes = 0;
         }
         if self.has_room(0) {
             lock(&self.ballast).restore(self.now_unix_ms());
@@ -129,9 +136,13 @@ impl Spool {
         SpoolError::NotWritable(failure)
     }
 
+    fn within_budget(&self, bytes: u64) -> bool {
+        lock(&self.state).bytes + bytes <= self.bytes_max()
+    }
+
     /// Whether a segment of this size may be added within budget, floor and ballast.
     fn has_room(&self, bytes: u64) -> bool {
-        if lock(&self.state).bytes + bytes > self.bytes_max() {
+        if !self.within_budget(bytes) {
             return false;
         }
         // A disk that does not say how full it is will say so when it is written to.
@@ -203,6 +214,7 @@ impl Spool {
         state.bytes += frame.bytes;
         state.segments.push_back(frame.clone());
         state.fresh = Some(Arc::new(Segment::sealed(frame, bytes)));
+        state.too_many_bytes = 0;
         drop(state);
         self.head.send_replace(records.end);
         records

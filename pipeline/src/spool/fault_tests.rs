@@ -264,7 +264,12 @@ fn the_free_floor_is_left_to_others() {
     }
     let space = bench.disk.space(Path::new(DIR)).unwrap();
     assert!((10_000..12_000).contains(&space.free_bytes), "{space:?} after {taken}");
+    assert_eq!(spool.disk_fault().as_deref(), Some("no space left above the free floor"));
+    spool.tend();
+    assert!(spool.disk_fault().is_some(), "there is no more room than before");
     bench.disk.set_capacity_bytes(1 << 30);
+    spool.tend();
+    assert_eq!(spool.disk_fault(), None);
     spool.append(&records(1, 1_000)).unwrap();
 }
 

@@ -88,6 +88,8 @@ struct State {
     fresh: Option<Arc<Segment>>,
     /// Why the disk refuses to keep data, while it does.
     failure: Option<String>,
+    /// Bytes that the disk had no room for lately; 0 if it has.
+    too_many_bytes: u64,
     rejected: Vec<Rejected>,
     corrupt_files: u64,
 }
@@ -110,9 +112,18 @@ impl Spool {
         self.head.subscribe()
     }
 
-    /// Whether the disk keeps what it is given; a part of readiness. [`Self::tend`] tries again.
+    /// Whether the disk keeps what it is given. [`Self::tend`] tries again.
     pub fn is_writable(&self) -> bool {
         lock(&self.state).failure.is_none()
+    }
+
+    /// Why the disk lets the spool take nothing, if it does: a part of readiness. A spool that is
+    /// full because a destination is away is not a fault of the disk.
+    pub fn disk_fault(&self) -> Option<String> {
+        let state = lock(&self.state);
+        let full =
+            || (state.too_many_bytes > 0).then(|| "no space left above the free floor".to_owned());
+        state.failure.clone().or_else(full)
     }
 
     /// Changes what the spool may take and how long it keeps it, from the next record on.

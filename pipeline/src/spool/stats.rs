@@ -53,7 +53,7 @@ impl Spool {
             oldest_age: oldest.map(Duration::from_millis),
             head: state.head,
             corrupt_files: state.corrupt_files,
-            writable: state.failure.is_none(),
+            writable: state.failure.is_none() && state.too_many_bytes == 0,
             ballast,
             exporters: state.removed.clone().into_iter().chain(declared).collect(),
         }

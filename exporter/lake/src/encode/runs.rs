@@ -11,6 +11,11 @@ pub const NULL: u32 = u32::MAX;
 pub struct Runs(Vec<(u32, u32)>);
 
 impl Runs {
+    /// No runs.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
     /// Appends `rows` rows with the same code.
     #[inline]
     pub fn push(&mut self, code: u32, rows: u32) {

@@ -78,33 +78,28 @@ pub fn row_groups(symbols: &Symbols, sorted: &Sorted, files: &StackFiles) -> Vec
     let counts = [symbols.folded.len(), symbols.lines.len(), symbols.stacks_len()];
     let [folded, lines, files] = counts.map(Seen::new);
     let mut seen = [folded, lines, files, Seen::new(symbols.sets_len())];
-    let (mut ranges, mut start, mut group) = (Vec::new(), 0, 1);
-    for (at, row) in sorted.rows.iter().enumerate() {
-        let before = at.checked_sub(1).map(|before| &sorted.rows[before]);
-        let changed = before.is_none_or(|b| (b.stack, b.labels) != (row.stack, row.labels));
-        let mut new = if changed { Some(entries(row)) } else { None };
-        let rows = at - start;
-        let full = new
-            .iter()
-            .flatten()
-            .zip(&seen)
-            .any(|(entry, seen)| seen.bytes + seen.cost(*entry, group) > DICTIONARY_BYTES_MAX);
-        let enough = rows >= ROWS_AT_SERVICE && before.is_some_and(|b| service(b) != service(row));
-        if rows > 0 && (full || enough || rows >= ROWS_MAX) {
+    let (mut ranges, mut start, mut at, mut group) = (Vec::new(), 0, 0, 1);
+    // Rows that bring the same entries.
+    let alike =
+        |a: &Row, b: &Row| (a.stack, a.labels) == (b.stack, b.labels) && service(a) == service(b);
+    let runs = sorted.rows.chunk_by(alike).flat_map(|run| run.chunks(ROWS_MAX));
+    for run in runs {
+        let new = entries(&run[0]);
+        let mut costs = new.iter().zip(&seen);
+        let full =
+            costs.any(|(entry, seen)| seen.bytes + seen.cost(*entry, group) > DICTIONARY_BYTES_MAX);
+        let enough =
+            at - start >= ROWS_AT_SERVICE && service(&sorted.rows[at - 1]) != service(&run[0]);
+        if at > start && (full || enough || at - start + run.len() > ROWS_MAX) {
             ranges.push(start..at);
             (start, group) = (at, group + 1);
             seen.iter_mut().for_each(|seen| seen.bytes = 0);
         }
-        if at == start {
-            // The first row of a group brings its entries, whether they changed or not.
-            new = Some(entries(row));
-        }
-        for (entry, seen) in new.iter().flatten().zip(&mut seen) {
+        for (entry, seen) in new.iter().zip(&mut seen) {
             seen.add(*entry, group);
         }
+        at += run.len();
     }
-    if start < sorted.rows.len() {
-        ranges.push(start..sorted.rows.len());
-    }
+    ranges.push(start..at);
     ranges
 }

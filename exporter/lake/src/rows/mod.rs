@@ -35,6 +35,19 @@ pub struct Row {
     pub count: i64,
 }
 
+impl Row {
+    /// Adds the values of the next row to this one if they are of one profile, stack and label set.
+    fn join(&mut self, next: &Self) -> bool {
+        let of = |row: &Self| (row.series, row.stack, row.labels);
+        let same = of(self) == of(next);
+        if same {
+            self.value = self.value.saturating_add(next.value);
+            self.count = self.count.saturating_add(next.count);
+        }
+        same
+    }
+}
+
 /// One sample type of one window that has rows of its own.
 #[derive(Clone, Copy, Debug)]
 pub struct Series {
@@ -109,6 +122,8 @@ pub struct Batch {
     totals: Vec<Total>,
     series: Vec<Series>,
     rows: Vec<Row>,
+    /// Whether a row has labels.
+    labelled: bool,
     functions: functions::Used,
     keep_bytes_label: bool,
     folded_bytes_max: usize,
@@ -139,6 +154,7 @@ impl Batch {
             totals: Vec::new(),
             series: Vec::new(),
             rows: Vec::new(),
+            labelled: false,
             functions: functions::Used::default(),
             keep_bytes_label,
             folded_bytes_max: budget::FOLDED_BYTES_MAX,
@@ -151,7 +167,13 @@ impl Batch {
         self.totals.clear();
         self.series.clear();
         self.rows.clear();
+        self.labelled = false;
         self.functions = functions::Used::default();
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.rows.len()
     }
 
     /// Rows that there is room for.
@@ -232,6 +254,7 @@ impl Batch {
                     0 => 0,
                     set => local.set(symbols, profile, set, self.keep_bytes_label),
                 };
+                self.labelled |= labels != 0;
                 let values = &samples.values[sample * types..(sample + 1) * types];
                 for (total, value) in totals.iter_mut().zip(values) {
                     total.total += i128::from(*value);

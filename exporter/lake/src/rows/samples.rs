@@ -65,14 +65,15 @@ pub struct Group<'a> {
 impl<'a> Group<'a> {
     fn new(all: &'a SampleRows<'a>, range: Range<usize>) -> Self {
         let rows = &all.sorted.rows[range];
-        Self {
-            all,
-            rows,
-            groups: rows.iter().map(|row| all.sorted.group[row.series as usize]).collect(),
-            series: rows.iter().map(|row| row.series).collect(),
-            stacks: rows.iter().map(|row| row.stack).collect(),
-            labels: rows.iter().map(|row| row.labels).collect(),
+        let [mut groups, mut series, mut stacks, mut labels] = [const { Runs::new() }; 4];
+        // In one go, since the rows may be more than the caches hold.
+        for row in rows {
+            groups.push(all.sorted.group[row.series as usize], 1);
+            series.push(row.series, 1);
+            stacks.push(row.stack, 1);
+            labels.push(row.labels, 1);
         }
+        Self { all, rows, groups, series, stacks, labels }
     }
 
     fn series(&self, series: u32) -> &Series {

@@ -68,20 +68,14 @@ impl Sorted {
         let (series, group, services) = sort_series(symbols, batch);
         let mut sorted = Self { rows: Vec::new(), series, group, services };
         sorted.rows = sorted.gather(symbols, batch, space);
-        sorted.sort_labels(symbols);
-        sorted.rows.dedup_by(|next, kept| {
-            let of = |row: &Row| (row.series, row.stack, row.labels);
-            let same = of(next) == of(kept);
-            if same {
-                kept.value = kept.value.saturating_add(next.value);
-                kept.count = kept.count.saturating_add(next.count);
-            }
-            same
-        });
+        if batch.labelled {
+            sorted.sort_labels(symbols);
+            sorted.rows.dedup_by(|next, kept| kept.join(next));
+        }
         sorted
     }
 
-    /// Rows by (group, stack, time).
+    /// Rows by (group, stack, time), equal neighbours joined.
     fn gather(&self, symbols: &Symbols, batch: &Batch, space: &mut Space) -> Vec<Row> {
         let rows = &batch.rows;
         let series = |row: u32| rows[row as usize].series as usize;
@@ -109,7 +103,13 @@ impl Sorted {
             }
         }
         let mut sorted = std::mem::take(&mut space.rows);
-        sorted.extend(space.order.iter().map(|row| rows[*row as usize]));
+        sorted.reserve(rows.len());
+        for row in &space.order {
+            let row = rows[*row as usize];
+            if !sorted.last_mut().is_some_and(|kept| kept.join(&row)) {
+                sorted.push(row);
+            }
+        }
         sorted
     }
 

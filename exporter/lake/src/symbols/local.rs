@@ -27,6 +27,8 @@ pub struct Local {
     functions: Vec<u32>,
     locations: Vec<u32>,
     sets: Vec<u32>,
+    /// The id of Go's label of the size of a heap sample, if the profile has its name.
+    bytes_key: u32,
     words: Vec<u64>,
     longest: usize,
     most_lines: usize,
@@ -37,6 +39,7 @@ impl Local {
     pub fn load(&mut self, symbols: &mut Symbols, profile: &Profile) {
         self.strings.clear();
         self.longest = 0;
+        self.bytes_key = NONE;
         let (mut hashes, len) = ([0; BLOCK], profile.strings().len());
         for start in (0..len).step_by(BLOCK) {
             let texts = || (start..len.min(start + BLOCK)).map(|i| profile.text(i as u32));
@@ -46,7 +49,11 @@ impl Local {
             }
             symbols.strings.touch(&hashes);
             for (hash, text) in hashes.iter().zip(texts()) {
-                self.strings.push(symbols.strings.intern_hashed(*hash, text));
+                let id = symbols.strings.intern_hashed(*hash, text);
+                if text == BYTES {
+                    self.bytes_key = id;
+                }
+                self.strings.push(id);
             }
         }
         self.functions.clear();
@@ -118,7 +125,7 @@ impl Local {
         if self.sets[set as usize] == NONE {
             self.sets[set as usize] = match profile.label_sets().get(set) {
                 // Every sample of a heap profile has a set of its own with this label alone.
-                [label] if !bytes && is_bytes(profile, label) => 0,
+                [label] if !bytes && self.is_bytes(label) => 0,
                 _ => self.new_set(symbols, profile, set, bytes),
             };
         }
@@ -131,7 +138,7 @@ impl Local {
             let key = profile.text(label.key);
             let value = match label.value {
                 LabelValue::Text(text) => profile.text(text).to_string(),
-                _ if !bytes && is_bytes(profile, label) => continue,
+                _ if !bytes && self.is_bytes(label) => continue,
                 LabelValue::Number(number, _) => number.to_string(),
             };
             labels.push((key, value));
@@ -160,9 +167,10 @@ impl Local {
         self.words.insert(0, pair(trace, span));
         symbols.set(&self.words)
     }
-}
 
-/// Whether it is Go's label of the size of a heap sample.
-fn is_bytes(profile: &Profile, label: &Label) -> bool {
-    matches!(label.value, LabelValue::Number(..)) && profile.text(label.key) == BYTES
+    /// Whether it is Go's label of the size of a heap sample.
+    fn is_bytes(&self, label: &Label) -> bool {
+        let key = self.strings[label.key as usize];
+        matches!(label.value, LabelValue::Number(..)) && key == self.bytes_key
+    }
 }

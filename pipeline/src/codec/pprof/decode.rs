@@ -106,18 +106,36 @@ impl Decoder {
         types: usize,
     ) -> Result<(), Refused> {
         let values_before = builder.values_len();
+        // What writers send, in the order in which they do.
+        if let Some(mut packed) = message.message_if(1 << 3 | 2)? {
+            builder.frames(packed.left(), |room| {
+                let (mut frames, mut end) = (0, 0);
+                packed.packed(|id| {
+                    let index = self.locations.get(id);
+                    if let Some(place) = room.get_mut(frames) {
+                        *place = index;
+                    }
+                    frames += 1;
+                    end = end.max(index.saturating_add(1));
+                })?;
+                Ok((frames, end))
+            })?;
+        }
+        if let Some(packed) = message.message_if(2 << 3 | 2)? {
+            values(packed, builder, types)?;
+        }
+        while let Some(inner) = message.message_if(3 << 3 | 2)? {
+            label(inner, builder)?;
+        }
         while let Some((field, value)) = message.field()? {
             match (field, value) {
                 (1, Value::Bytes(mut packed)) => {
                     packed.packed(|id| builder.frame(self.locations.get(id)))?;
                 }
                 (1, id) => builder.frame(self.locations.get(id.int(&message)?)),
-                (2, Value::Bytes(mut packed)) => {
-                    // No more than are right: a body of values must not become a profile of them.
-                    while !packed.is_done() && builder.values_len() - values_before <= types {
-                        builder.value(packed.varint()? as i64);
-                    }
-                    packed.within()?;
+                (2, Value::Bytes(packed)) => {
+                    let have = builder.values_len() - values_before;
+                    values(packed, builder, types.saturating_sub(have))?;
                 }
                 (2, value) => builder.value(value.int(&message)? as i64),
                 (3, value) => label(value.message(&message)?, builder)?,
@@ -138,8 +156,33 @@ fn at(span: Span) -> impl Fn(Refused) -> Refused {
     move |refused| refused.at(span.0 as usize)
 }
 
+/// Packed values of a sample. At most one more than are right is taken, which will be refused: a
+/// body of values must not become a profile of them.
+#[inline(always)]
+fn values(mut packed: Cursor<'_>, builder: &mut Builder, right: usize) -> Result<(), Refused> {
+    for _ in 0..=right {
+        if packed.is_done() {
+            break;
+        }
+        builder.value(packed.varint_of_any_length()? as i64);
+    }
+    Ok(packed.within()?)
+}
+
 fn label(mut message: Cursor<'_>, builder: &mut Builder) -> Result<(), Refused> {
     let (mut key, mut text, mut number, mut unit) = (0, 0, 0, 0);
+    if let Some(index) = message.int_if(1 << 3)? {
+        key = tables::string(index, builder)?;
+    }
+    if let Some(index) = message.int_if(2 << 3)? {
+        text = tables::string(index, builder)?;
+    }
+    if message.next_is(3 << 3) {
+        number = message.varint_of_any_length()? as i64;
+    }
+    if let Some(index) = message.int_if(4 << 3)? {
+        unit = tables::string(index, builder)?;
+    }
     while let Some((field, value)) = message.field()? {
         match field {
             1 => key = tables::string(value.int(&message)?, builder)?,

@@ -1,5 +1,5 @@
-//! Ids of a profile to indexes of our tables: a vector where ids are small, as all known writers
-//! have them, and a map for the rest.
+//! Ids of a profile to indexes of our tables. Go counts them from 1 in the order of the table, so
+//! that there is nothing to look up; others have a vector where ids are small, a map for the rest.
 
 use std::collections::HashMap;
 
@@ -10,26 +10,43 @@ const NONE: u32 = u32::MAX;
 /// A map from ids to indexes; id 0 is never in it.
 #[derive(Default)]
 pub struct Ids {
+    /// How many entries have come as 1, 2, 3, …; these are in neither of the others.
+    counted: u32,
     dense: Vec<u32>,
     sparse: HashMap<u64, u32>,
+    /// Entries that the table will have.
+    entries: usize,
 }
 
 impl Ids {
     /// Empties the map for a table of `entries` entries.
     pub fn reset(&mut self, entries: usize) {
+        self.counted = 0;
+        self.entries = entries;
         self.dense.clear();
-        self.dense.resize(2 * entries + 16, NONE);
         self.sparse.clear();
     }
 
     /// Notes where an entry is. Zero and ids that are taken are refused.
     #[inline]
     pub fn set(&mut self, id: u64, index: u32, what: &str) -> Result<(), Refused> {
+        if id == u64::from(index) + 1 && index == self.counted && self.dense.is_empty() {
+            self.counted += 1;
+            return Ok(());
+        }
+        self.set_apart(id, index, what)
+    }
+
+    #[cold]
+    fn set_apart(&mut self, id: u64, index: u32, what: &str) -> Result<(), Refused> {
+        if self.dense.is_empty() {
+            self.dense.resize(2 * self.entries + 16, NONE);
+        }
         let before = match self.dense.get_mut(id as usize) {
             Some(slot) => std::mem::replace(slot, index),
             None => self.sparse.insert(id, index).unwrap_or(NONE),
         };
-        if before != NONE {
+        if before != NONE || (1..=u64::from(self.counted)).contains(&id) {
             return Err(Refused::new(Reason::BadReference, format!("{what} id {id} occurs twice")));
         }
         if id == 0 {
@@ -44,6 +61,12 @@ impl Ids {
     /// The index of an id, or `u32::MAX`, which no table has.
     #[inline(always)]
     pub fn get(&self, id: u64) -> u32 {
+        let index = id.wrapping_sub(1);
+        if index < u64::from(self.counted) { index as u32 } else { self.get_apart(id) }
+    }
+
+    #[cold]
+    fn get_apart(&self, id: u64) -> u32 {
         match self.dense.get(id as usize) {
             Some(index) => *index,
             None => self.sparse.get(&id).copied().unwrap_or(NONE),
@@ -74,5 +97,22 @@ mod tests {
         assert!(ids.set(0, 3, "location").is_err());
         ids.reset(0);
         assert_eq!(ids.get(7), NONE);
+    }
+
+    #[test]
+    fn ids_that_count_are_found_beside_others() {
+        let mut ids = Ids::default();
+        ids.reset(5);
+        for (index, id) in [(0, 1), (1, 2), (2, 9), (3, 4), (4, 5)] {
+            ids.set(id, index, "location").unwrap();
+        }
+        assert_eq!([1, 2, 9, 4, 5].map(|id| ids.get(id)), [0, 1, 2, 3, 4]);
+        assert_eq!([0, 3, 6, 8, u64::MAX].map(|id| ids.get(id)), [NONE; 5]);
+        for taken in [1, 2, 4, 9] {
+            assert!(ids.set(taken, 5, "location").is_err(), "{taken}");
+        }
+        assert!(ids.set(3, 5, "location").is_ok());
+        ids.reset(1);
+        assert_eq!(ids.get(1), NONE);
     }
 }
