@@ -8,6 +8,8 @@
 mod decode;
 mod encode;
 mod ids;
+#[cfg(test)]
+mod limit_tests;
 mod scan;
 mod sniff;
 mod tables;

@@ -113,20 +113,14 @@ impl Parts {
         at: &Cursor<'_>,
         limits: &Limits,
     ) -> Result<(), Refused> {
+        let max = limits.strings_max;
+        let many = || Refused::new(Reason::CountLimit, format!("more than {max} comments"));
         match value {
-            Value::Bytes(mut packed) => {
-                // A number takes a byte at least, so the length bounds the count.
-                if packed.left() <= limits.strings_max {
-                    packed.packed(|index| self.comments.push(index))?;
-                } else {
-                    return Err(Refused::new(Reason::CountLimit, "too many comments"));
-                }
-            }
+            // A number takes a byte at least, so the length bounds the count.
+            Value::Bytes(packed) if packed.left() > max => return Err(many()),
+            Value::Bytes(mut packed) => packed.packed(|index| self.comments.push(index))?,
             index => self.comments.push(index.int(at)?),
         }
-        if self.comments.len() > limits.strings_max {
-            return Err(Refused::new(Reason::CountLimit, "too many comments"));
-        }
-        Ok(())
+        if self.comments.len() > max { Err(many()) } else { Ok(()) }
     }
 }

@@ -56,7 +56,7 @@ proptest! {
 }
 
 /// A profile of one type, as a list of fields that a test can change.
-fn fields() -> Vec<(u64, Vec<u8>)> {
+pub(super) fn fields() -> Vec<(u64, Vec<u8>)> {
     let strings = ["", "cpu", "nanoseconds", "main"].map(|s| (6, s.as_bytes().to_vec()));
     let head = vec![
         (1, vec![8, 1, 16, 2]),
@@ -68,7 +68,7 @@ fn fields() -> Vec<(u64, Vec<u8>)> {
     head.into_iter().chain(strings).collect()
 }
 
-fn encode_fields(fields: &[(u64, Vec<u8>)]) -> Vec<u8> {
+pub(super) fn encode_fields(fields: &[(u64, Vec<u8>)]) -> Vec<u8> {
     let mut out = vec![];
     fields.iter().for_each(|(field, bytes)| put_bytes(&mut out, *field, bytes));
     out
