@@ -113,15 +113,19 @@ impl Refused {
         self.offset.get_or_insert(offset as u64);
         self
     }
+
+    /// What exactly and where, for places that name the reason beside it.
+    pub fn text(&self) -> String {
+        match self.offset {
+            Some(offset) => format!("{} at byte {offset}", self.detail),
+            None => self.detail.clone(),
+        }
+    }
 }
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.reason, self.detail)?;
-        match self.offset {
-            Some(offset) => write!(f, " at byte {offset}"),
-            None => Ok(()),
-        }
+        write!(f, "{}: {}", self.reason, self.text())
     }
 }
 

@@ -77,7 +77,7 @@ pub struct TargetStatus {
 /// An error of a target.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct TargetError {
-    /// The error for a person, with the type that it concerns.
+    /// The error for a person, with the type that it concerns; `reason` is not said again.
     #[serde(rename = "last_error")]
     pub message: String,
     /// Its class.
@@ -136,7 +136,7 @@ impl TargetBoard {
 impl TargetError {
     /// The error of a body that was refused.
     pub fn refused(profile: &str, refused: &Refused, at: f64) -> Self {
-        let message = format!("{profile}: {refused}");
+        let message = format!("{profile}: {}", refused.text());
         Self { message, reason: refused.reason, body: None, at }
     }
 }
@@ -161,7 +161,7 @@ mod tests {
         let json = serde_json::to_value(board.snapshot()).expect("plain data");
         assert_eq!(json[0]["health"], "up");
         assert_eq!(json[0]["labels"]["service.name"], "demo");
-        assert_eq!(json[0]["last_error"], "heap: not_pprof: starts with <html>");
+        assert_eq!(json[0]["last_error"], "heap: starts with <html>");
         assert_eq!(json[0]["last_error_reason"], "not_pprof");
         assert_eq!((&json[0]["hint"], &json[0]["last_error_body"]), (&().into(), &().into()));
         board.update(&target, |status| status.next_scrape = 1.0);

@@ -10,7 +10,6 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 use lake::{Allowance, Notes, Progress};
-use pipeline::profile::Temporality;
 
 use super::Failure;
 
@@ -74,14 +73,22 @@ fn write_lines(progress: &Progress, end: &mpsc::Receiver<()>) {
 }
 
 /// Tells on the standard error what an answer leaves out; fails where it has nothing in it because
-/// of the labels that were asked for.
-pub fn tell(notes: &Notes, shown: Option<Temporality>) -> Result<(), Failure> {
+/// of the labels that were asked for, or because all that matches stands in files that cannot be
+/// read: no script should take that for a program that does nothing.
+pub fn tell(notes: &Notes, is_empty: bool) -> Result<(), Failure> {
     if let Some(why) = &notes.nothing {
         return Err(Failure::Failed(anyhow::anyhow!("{why}")));
     }
     let mut err = io::stderr().lock();
-    for line in notes.lines(shown) {
+    for line in notes.lines() {
         writeln!(err, "profpipe: {line}")?;
     }
-    Ok(())
+    match notes.skipped.len() {
+        0 => Ok(()),
+        _ if !is_empty => Ok(()),
+        1 => Err(Failure::Failed(anyhow::anyhow!("nothing matches in what is left"))),
+        files => Err(Failure::Failed(anyhow::anyhow!(
+            "nothing matches in what is left without {files} files"
+        ))),
+    }
 }

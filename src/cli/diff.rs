@@ -178,7 +178,8 @@ impl DiffArgs {
         let base = self.base.of(&selection)?;
         let (lake, gauge) = (self.lake.open()?, self.gauge.gauge);
         let flame = ask(|allowance| lake.diff(&selection, &base, gauge, allowance))?;
-        tell(&flame.notes, Some(flame.kind.temporality))?;
+        let all = || flame.own.iter().chain(flame.base.iter().flatten());
+        tell(&flame.notes, all().all(|value| *value == 0))?;
         Ok(Stacks::from(flame))
     }
 

@@ -79,7 +79,7 @@ fn ls(args: &LakeArgs) -> Result<(), Failure> {
         let bytes = unit::human(total.bytes as i64, "bytes");
         writeln!(out, "{table}: {} hours, {} files, {bytes}", hours.len(), total.files)?;
     }
-    for line in notes.lines(None) {
+    for line in notes.lines() {
         writeln!(out, "{line}")?;
     }
     Ok(())

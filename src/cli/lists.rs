@@ -68,7 +68,7 @@ pub fn series(args: &SeriesArgs) -> Result<(), Failure> {
     let options = SeriesOptions { by: args.by.as_deref(), step_us, stacks };
     let lake = args.lake.open()?;
     let found = ask(|allowance| lake.series(&selection, options, allowance))?;
-    tell(&found.notes, Some(found.kind.temporality))?;
+    tell(&found.notes, found.lines.is_empty())?;
     let mut out = BufWriter::new(io::stdout().lock());
     match args.format {
         TableFormat::Table => write_series(&found, &mut out)?,
@@ -140,7 +140,7 @@ pub fn labels(args: &LabelsArgs) -> Result<(), Failure> {
     let selection = args.select.selection()?;
     let lake = args.lake.open()?;
     let (mut labels, notes) = ask(|allowance| lake.labels(&selection, allowance))?;
-    tell(&notes, None)?;
+    tell(&notes, labels.is_empty())?;
     if labels.is_empty() {
         // Asked in order to say where there is something.
         ask(|allowance| lake.resolve(&selection, allowance))?;

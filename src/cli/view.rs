@@ -113,7 +113,7 @@ impl Source {
         let selection = self.select.selection()?;
         let (lake, gauge) = (self.lake.open()?, self.gauge.gauge);
         let flame = ask(|allowance| lake.flame(&selection, gauge, allowance))?;
-        tell(&flame.notes, Some(flame.kind.temporality))?;
+        tell(&flame.notes, flame.own.iter().all(|value| *value == 0))?;
         Ok(Stacks::from(flame))
     }
 
@@ -224,7 +224,7 @@ pub fn merge(args: &MergeArgs) -> Result<(), Failure> {
             let lake = args.source.lake.open()?;
             let gauge = args.source.gauge.gauge;
             let (profile, notes) = ask(|allowance| lake.merge(&selection, gauge, allowance))?;
-            tell(&notes, None)?;
+            tell(&notes, profile.is_empty())?;
             profile
         }
         false => pipeline::profile::merge(&files::read(&args.source.files)?, &limits)?,

@@ -120,6 +120,31 @@ fn every_damaged_file_is_named() {
     assert_eq!(named.iter().collect::<Vec<_>>(), damaged);
 }
 
+#[test]
+fn an_answer_that_only_damaged_files_could_give_is_a_failure() {
+    let made = two_versions();
+    let mut files = Vec::new();
+    below(&made.lake().join("samples"), &mut files);
+    assert_eq!(files.len(), 2);
+    let output = made.lake().join("merged.pb.gz");
+    let output = ["merge", "-o", output.to_str().unwrap()];
+    let questions: [&[&str]; 4] =
+        [&["top"], &["top", "--format", "json"], &["flame", "--format", "folded"], &output];
+    for (done, file) in files.iter().enumerate() {
+        let bytes = std::fs::read(file).unwrap();
+        std::fs::write(file, &bytes[..bytes.len() / 2]).unwrap();
+        for question in questions {
+            let ran = made.ask(question, &["--all", "--type", "cpu"]);
+            // While another file matches, the answer is what that has.
+            let code = if done == 0 { 0 } else { 1 };
+            assert_eq!(ran.code, Some(code), "{question:?} {ran:?}");
+            assert!(ran.stderr.contains("left out samples/"), "{ran:?}");
+            let says = ran.stderr.contains("nothing matches in what is left");
+            assert_eq!((says, ran.stdout.is_empty() && done == 1), (done == 1, done == 1));
+        }
+    }
+}
+
 fn below(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

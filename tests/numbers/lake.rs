@@ -30,7 +30,7 @@ fn from_lake(lake: &Lake, time_us: i64, spec: &str) -> Top {
     let selection = Selection::new(range).service("random").of(spec).unwrap();
     let flame = lake.flame(&selection, Gauge::Mean, &Allowance::default());
     let flame = flame.unwrap_or_else(|error| panic!("{spec} at {time_us}: {error}"));
-    assert!(flame.notes.skipped.is_empty() && !flame.notes.mixed);
+    assert!(flame.notes.skipped.is_empty() && flame.notes.mixed.is_empty());
     let tree = Tree::new(&flame.trie, &flame.kind.unit, flame.own);
     let table = picture::top(&tree, Sort::Flat, 0);
     let rows = table.rows.into_iter().map(|row| (row.function, (row.flat, row.cum)));

@@ -114,6 +114,8 @@ pub(crate) struct Chosen {
     pub kind: Type,
     /// Whether the selection has the type with another temporality or unit too.
     pub mixed: bool,
+    /// What is left out because of that.
+    pub others: Vec<Type>,
 }
 
 impl Chosen {
@@ -159,7 +161,8 @@ pub(crate) fn choose(spec: Option<&TypeSpec>, types: &Types) -> Result<Chosen, E
         let message = format!("there is no type `{profile}:{sample_type}`");
         return Err(unknown(&message, types, |_| true));
     };
-    Ok(Chosen { kind: kind.clone(), mixed: types.keys().filter(named).count() > 1 })
+    let others: Vec<Type> = types.keys().filter(named).filter(|t| *t != kind).cloned().collect();
+    Ok(Chosen { kind: kind.clone(), mixed: !others.is_empty(), others })
 }
 
 fn profiles<'a>(types: impl Iterator<Item = &'a Type>) -> Vec<String> {

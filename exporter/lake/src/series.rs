@@ -64,6 +64,9 @@ pub struct Line {
     pub label: String,
     /// A value for each step; none where nothing was profiled.
     pub values: Vec<Option<f64>>,
+    /// The average over the range. That of a gauge is what `flame` says: a step in which an
+    /// instance came or went counts for the time that it was there.
+    pub mean: Option<f64>,
 }
 
 /// Sums by group and step, and where something was profiled.
@@ -94,25 +97,33 @@ impl Lake {
         let mut adopted = false;
         loop {
             let sheet = sheet(&snapshots, &question, options.step_us)?;
-            let weights: Vec<f64> =
-                sheet.cells.iter().map(|cell| weight(cell, &sheet, question.adds())).collect();
-            let mut table = known(&snapshots, &sheet);
-            if whole {
-                by_snapshot(&mut table, &snapshots, &sheet, &weights);
-            } else {
-                let of_rows = OfRows { question: &question, by: by.as_deref(), options, weights };
-                let orphans = of_rows.add(&ask, &mut table, &snapshots, &sheet)?;
-                if !orphans.is_empty() && !adopted {
-                    adopted = true;
-                    snapshots.adopt(orphans);
-                    continue;
+            let fill = |sheet: &Sheet| {
+                let weights: Vec<f64> =
+                    sheet.cells.iter().map(|cell| weight(cell, sheet, question.adds())).collect();
+                let mut table = known(&snapshots, sheet);
+                if whole {
+                    by_snapshot(&mut table, &snapshots, sheet, &weights);
+                    return Ok((table, vec![]));
                 }
+                let of_rows = OfRows { question: &question, by: by.as_deref(), options, weights };
+                let orphans = of_rows.add(&ask, &mut table, &snapshots, sheet)?;
+                Ok::<_, Error>((table, orphans))
+            };
+            let (table, orphans) = fill(&sheet)?;
+            if !orphans.is_empty() && !adopted {
+                adopted = true;
+                snapshots.adopt(orphans);
+                continue;
             }
+            let of_means = match question.adds() {
+                true => None,
+                false => Some(fill(&snapshots.averaged(question.rows.range))?.0),
+            };
             let shared_gaps = by.is_some() && by_profiles.is_none();
             if table.sums.values().flat_map(BTreeMap::values).all(|sum| *sum == 0.0) {
                 ask.nothing(selection)?;
             }
-            let (times_us, lines) = lines(table, &sheet, shared_gaps);
+            let (times_us, lines) = lines(table, of_means.as_ref(), &sheet, shared_gaps);
             let (kind, step_us) = (question.chosen.kind, sheet.step_us);
             return Ok(Series { kind, step_us, times_us, lines, notes: ask.notes() });
         }
@@ -253,7 +264,12 @@ impl OfRows<'_> {
 
 /// The table as lines of equal length. With `shared_gaps` a line has a value wherever anything was
 /// profiled, because nothing tells where its group was.
-fn lines(table: Table, sheet: &Sheet, shared_gaps: bool) -> (Vec<i64>, Vec<Line>) {
+fn lines(
+    table: Table,
+    of_means: Option<&Table>,
+    sheet: &Sheet,
+    shared_gaps: bool,
+) -> (Vec<i64>, Vec<Line>) {
     let (Some(first), Some(last)) = (table.any.first().copied(), table.any.last().copied()) else {
         return (vec![], vec![]);
     };
@@ -272,10 +288,15 @@ fn lines(table: Table, sheet: &Sheet, shared_gaps: bool) -> (Vec<i64>, Vec<Line>
     let mut labels: Vec<(f64, &String)> = labels.into_iter().map(|l| (size(l), l)).collect();
     labels.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     let mut lines: Vec<Line> = vec![];
+    let mut means: Vec<Mean> = vec![];
     for (rank, (_, label)) in labels.into_iter().enumerate() {
         if rank <= GROUPS_MAX {
             let name = if rank < GROUPS_MAX { label.as_str() } else { OTHER };
-            lines.push(Line { label: name.to_owned(), values: vec![None; steps] });
+            lines.push(Line { label: name.to_owned(), values: vec![None; steps], mean: None });
+            means.push(Mean::default());
+        }
+        if let Some(table) = of_means {
+            means[rank.min(GROUPS_MAX)].add(table, label, shared_gaps);
         }
         let values = &mut lines[rank.min(GROUPS_MAX)].values;
         let gaps = if shared_gaps { Some(&table.any) } else { table.known.get(label) };
@@ -288,5 +309,36 @@ fn lines(table: Table, sheet: &Sheet, shared_gaps: bool) -> (Vec<i64>, Vec<Line>
             }
         }
     }
+    for (line, mean) in lines.iter_mut().zip(means) {
+        line.mean = match of_means {
+            Some(_) => mean.of(),
+            None => {
+                let known = || line.values.iter().flatten();
+                Some(known().sum::<f64>() / known().count() as f64).filter(|mean| mean.is_finite())
+            }
+        };
+    }
     (times_us, lines)
+}
+
+/// The average of a line of a gauge over the steps that `flame` has.
+#[derive(Default)]
+struct Mean {
+    sum: f64,
+    steps: BTreeSet<i64>,
+}
+
+impl Mean {
+    fn add(&mut self, table: &Table, label: &String, shared_gaps: bool) {
+        let known = if shared_gaps { Some(&table.any) } else { table.known.get(label) };
+        self.steps.extend(known.into_iter().flatten());
+        if let Some(sums) = table.sums.get(label) {
+            self.sum += sums.values().sum::<f64>();
+            self.steps.extend(sums.keys());
+        }
+    }
+
+    fn of(&self) -> Option<f64> {
+        (!self.steps.is_empty()).then(|| self.sum / self.steps.len() as f64)
+    }
 }

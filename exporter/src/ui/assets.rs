@@ -32,7 +32,7 @@ pub fn router() -> Router {
 
 async fn file(Path(path): Path<String>) -> Response {
     let Some(file) = Dist::get(&path).filter(|_| path != "index.html") else {
-        return (StatusCode::NOT_FOUND, "there is no such page\n").into_response();
+        return lost(&path);
     };
     let age = match path.starts_with("assets/") {
         true => "public, max-age=31536000, immutable", // Their names change with them.
@@ -43,6 +43,20 @@ async fn file(Path(path): Path<String>) -> Response {
         (header::CACHE_CONTROL, age.to_owned()),
     ];
     (headers, file.data).into_response()
+}
+
+/// The app itself says that there is no such page, with the way to those that there are. What is
+/// named like a file is asked for by programs, which want no page.
+fn lost(path: &str) -> Response {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let index = Dist::get("index.html").filter(|_| !name.contains('.'));
+    match index {
+        Some(index) => {
+            let cached = [(header::CACHE_CONTROL, "no-store")];
+            (StatusCode::NOT_FOUND, cached, Html(index.data)).into_response()
+        }
+        None => (StatusCode::NOT_FOUND, "there is no such page\n").into_response(),
+    }
 }
 
 fn page(headers: &HeaderMap) -> Response {
@@ -61,6 +75,16 @@ fn page(headers: &HeaderMap) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_unknown_page_is_the_app_with_status_404() {
+        for (path, is_page) in [("nosuch", true), ("a/b", true), ("assets/x.js", false)] {
+            let response = lost(path);
+            assert_eq!(response.status(), StatusCode::NOT_FOUND);
+            let kind = response.headers()[header::CONTENT_TYPE].to_str().expect("text");
+            assert_eq!(kind.starts_with("text/html"), is_page, "{path}");
+        }
+    }
 
     #[test]
     fn the_real_app_is_embedded_with_all_its_files() {

@@ -4,6 +4,7 @@ import { state } from './state';
 import './load';
 import './watch';
 import { Explore } from './pages/Explore';
+import { Lost } from './pages/Lost';
 import { Targets } from './pages/Targets';
 import { Faults } from './ui/Faults';
 import { help, Help } from './ui/Help';
@@ -14,12 +15,18 @@ import './css/explore.css';
 import './css/targets.css';
 import './css/narrow.css';
 
+function Page() {
+  const { page } = state.value;
+  if (page === 'lost') return <Lost />;
+  return page === 'targets' ? <Targets /> : <Explore />;
+}
+
 function App() {
   return (
     <>
       <TopBar />
       <Faults />
-      {state.value.page === 'targets' ? <Targets /> : <Explore />}
+      {<Page />}
       <Help />
     </>
   );
@@ -27,7 +34,7 @@ function App() {
 
 effect(() => {
   const { page, service, type } = state.value;
-  const what = page === 'targets' ? 'Targets' : service ? `${service} ${type}` : 'Explore';
+  const what = page === 'lost' ? 'No such page' : page === 'targets' ? 'Targets' : service ? `${service} ${type}` : 'Explore';
   document.title = `${what} · profpipe`;
 });
 

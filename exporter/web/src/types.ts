@@ -38,7 +38,8 @@ export interface Series {
   temporality: Temporality;
   step: number; // seconds
   t: number[];
-  series: { labels: Labels; v: (number | null)[] }[]; // per second in a delta; null: not scraped
+  // Per second in a delta; null: not scraped. The mean of a gauge is the one of the flame graph.
+  series: { labels: Labels; v: (number | null)[]; mean: number | null }[];
 }
 
 export interface Service {

@@ -167,7 +167,8 @@ function answer(path, p) {
     const time = Array.from({ length: n }, (_, i) => Math.ceil(from / step) * step + i * step).filter((x) => x < to);
     const groups = by === 'pod' ? pods : by === 'instance' ? Array.from({ length: 14 }, (_, i) => `10.0.0.${i + 1}:6060`) : by ? ['eu-1', '(other)'] : [''];
     const at = (x, k) => (x < now - 2800 || (x > now - 1900 && x < now - 1750) || !part ? null : (part * size[t.type] * shape(x + k * 40)) / (k + 1));
-    return { unit: t.unit, temporality: t.temporality, step, t: time, series: groups.map((g, k) => ({ labels: by ? { [by]: g } : {}, v: time.map((x) => at(x, k)) })) };
+    const line = (labels, v, known = v.filter((x) => x !== null)) => ({ labels, v, mean: known.length ? known.reduce((a, b) => a + b, 0) / known.length : null });
+    return { unit: t.unit, temporality: t.temporality, step, t: time, series: groups.map((g, k) => line(by ? { [by]: g } : {}, time.map((x) => at(x, k)))) };
   }
   if (path === 'status') return status(now);
   if (path === 'targets') return { now, targets: targets(now) };

@@ -23,16 +23,58 @@ pub(super) struct Failure {
 impl Failure {
     /// A failure without more to say.
     pub(super) fn new(refused: Refused) -> Self {
-        Self { refused, body: None, hint: None, retry_after: None, absent: false }
+        let hint = hint(refused.reason);
+        Self { refused, body: None, hint, retry_after: None, absent: false }
     }
 
     /// The failure of an exchange that broke.
     pub(super) fn http(error: &reqwest::Error, url: &Url) -> Self {
         let causes = causes(error);
-        let root = causes.last().map(ToString::to_string).unwrap_or_default();
+        let mut root = causes.last().map(ToString::to_string).unwrap_or_default();
         let reason = classify(error, &causes, url.scheme() == "https");
+        // The system's own words would say the reason again, which stands beside.
+        if root.starts_with("Connection refused") {
+            root = "nothing listens there".into();
+        }
         Self::new(Refused::new(reason, clean(root.as_bytes(), 256)))
     }
+}
+
+/// What a person could do about a failure, where the target did not say more than its class.
+pub(super) fn hint(reason: Reason) -> Option<&'static str> {
+    Some(match reason {
+        Reason::ConnectionRefused => {
+            "does the program run, does it serve net/http/pprof, and are host and port right?"
+        }
+        Reason::ConnectionReset => {
+            "the program or a proxy ended the connection: did it restart, or is its WriteTimeout \
+             shorter than the window?"
+        }
+        Reason::Dns => "does this name have an address where profpipe runs?",
+        Reason::Tls => "are the scheme and `tls_config` right, and is the certificate valid?",
+        Reason::Timeout => {
+            "is the address reachable, and `timeout` long enough? a stopped or overloaded program \
+             does not answer in time either"
+        }
+        Reason::TargetBusy => "something else takes CPU profiles of this process",
+        Reason::Unauthorized => "set `basic_auth` or `authorization`, or other credentials",
+        Reason::HttpStatus => "the program or a proxy before it failed: its own log may say why",
+        Reason::NotFound => "import net/http/pprof in the program, or set the path",
+        Reason::NotPprof => "something other than pprof answers there: are port and path right?",
+        Reason::Protocol => "does HTTP answer there? https needs `scheme: https`",
+        Reason::SizeLimit | Reason::CountLimit | Reason::MemoryLimit => {
+            "the profile is above a limit of the receiver, which the config can raise"
+        }
+        Reason::RedirectRefused => "redirects are not followed: name the address that it leads to",
+        Reason::PipelineFull => "exporters are behind: `profpipe status` says which",
+        Reason::EmptyProfile
+        | Reason::Truncated
+        | Reason::CorruptCompression
+        | Reason::Malformed
+        | Reason::BadReference
+        | Reason::OldWire
+        | Reason::Concatenated => return None,
+    })
 }
 
 /// An error as its causes hand it on.
@@ -93,6 +135,27 @@ pub(super) fn clean(bytes: &[u8], bytes_max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Each class of what goes wrong between profpipe and a target.
+    #[test]
+    fn every_failure_of_a_connection_has_a_hint() {
+        for reason in [
+            Reason::ConnectionRefused,
+            Reason::ConnectionReset,
+            Reason::Dns,
+            Reason::Tls,
+            Reason::Timeout,
+            Reason::TargetBusy,
+            Reason::Unauthorized,
+            Reason::HttpStatus,
+            Reason::NotFound,
+            Reason::NotPprof,
+            Reason::Protocol,
+        ] {
+            let failure = Failure::new(Refused::new(reason, "why"));
+            assert!(failure.hint.is_some_and(|hint| hint.len() > 20), "{reason}");
+        }
+    }
 
     #[test]
     fn text_from_outside_is_harmless() {

@@ -9,7 +9,7 @@ use reqwest::{Response, Url, header};
 
 use super::{
     client::Clients,
-    failure::{Failure, clean},
+    failure::{self, Failure, clean},
     http::HttpSettings,
 };
 use crate::budget::Share;
@@ -142,21 +142,22 @@ async fn refusal(response: Response) -> Failure {
     let elsewhere = elsewhere.and_then(|url| url.host_str().map(String::from));
     let is_go = response.headers().contains_key("x-go-pprof");
     let body = start_of_body(response).await;
+    let of = failure::hint;
     let (reason, detail, hint) = match status.as_u16() {
         300..=399 => {
             let host = elsewhere.unwrap_or_else(|| "nowhere".into());
-            (Reason::RedirectRefused, format!("{status} to {host}"), Some(HINT_REDIRECT))
+            (Reason::RedirectRefused, format!("{status} to {host}"), of(Reason::RedirectRefused))
         }
-        401 | 403 => (Reason::Unauthorized, status.to_string(), None),
+        401 | 403 => (Reason::Unauthorized, status.to_string(), of(Reason::Unauthorized)),
         404 if is_go => (Reason::NotFound, "the program has no such profile".into(), None),
-        404 => (Reason::NotFound, status.to_string(), Some(HINT_IMPORT)),
+        404 => (Reason::NotFound, status.to_string(), of(Reason::NotFound)),
         400 if body.contains("WriteTimeout") => {
             (Reason::HttpStatus, status.to_string(), Some(HINT_WRITE_TIMEOUT))
         }
         500 if body.contains("already in use") => {
-            (Reason::TargetBusy, "cpu profiling already in use".into(), Some(HINT_BUSY))
+            (Reason::TargetBusy, "cpu profiling already in use".into(), of(Reason::TargetBusy))
         }
-        _ => (Reason::HttpStatus, status.to_string(), None),
+        _ => (Reason::HttpStatus, status.to_string(), of(Reason::HttpStatus)),
     };
     Failure {
         refused: Refused::new(reason, detail),
@@ -167,11 +168,8 @@ async fn refusal(response: Response) -> Failure {
     }
 }
 
-const HINT_REDIRECT: &str = "redirects are not followed: name the address that it leads to";
-const HINT_IMPORT: &str = "import net/http/pprof in the program, or set the path";
 const HINT_WRITE_TIMEOUT: &str =
     "the WriteTimeout of the program's server is shorter than the window: set fewer seconds";
-const HINT_BUSY: &str = "something else takes CPU profiles of this process";
 
 /// The start of an error page, for people; empty if it does not come soon.
 async fn start_of_body(response: Response) -> String {

@@ -148,7 +148,7 @@ impl Report {
             silent,
             hint = failure.hint,
             "scrape failed: {}",
-            failure.refused
+            failure.refused.text()
         );
     }
 }
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(shown().health, Health::Down);
         report.succeeded("heap", Duration::from_millis(1500));
         assert_eq!((shown().health, shown().last_duration_s), (Health::Degraded, 1.5));
-        assert_eq!(shown().last_error.unwrap().message, "cpu: timeout: why");
+        assert_eq!(shown().last_error.unwrap().message, "cpu: why");
         fail("heap", Reason::PipelineFull);
         assert_eq!(shown().last_error.unwrap().reason, Reason::PipelineFull);
         assert_eq!(shown().health, Health::Degraded);

@@ -139,9 +139,7 @@ fn questions(
     for (_, _, name) in order {
         let spec = TypeSpec::Exact(profile.to_owned(), name.to_owned());
         let chosen = choose(Some(&spec), types)?;
-        if chosen.mixed {
-            ask.mixed();
-        }
+        ask.mixed(&chosen);
         questions.push(Question::of(selection, chosen));
     }
     Ok(questions)

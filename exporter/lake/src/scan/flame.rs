@@ -59,9 +59,7 @@ impl Question {
     /// Finds the type that is meant among those in the selection.
     pub fn new(ask: &Ask<'_>, selection: &Selection) -> Result<Self, Error> {
         let chosen = catalog::choose(ask, selection)?;
-        if chosen.mixed {
-            ask.mixed();
-        }
+        ask.mixed(&chosen);
         Ok(Self::of(selection, chosen))
     }
 

@@ -32,7 +32,7 @@ use crate::{
     group::{Group, Open},
     pages::PageError,
     schema::Table,
-    selection::Selection,
+    selection::{Chosen, Selection},
     unmatched,
 };
 
@@ -107,8 +107,12 @@ impl<'a> Ask<'a> {
         notes
     }
 
-    pub fn mixed(&self) {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).mixed = true;
+    /// Notes what is left out of a type, if anything is.
+    pub fn mixed(&self, chosen: &Chosen) {
+        if !chosen.others.is_empty() {
+            let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+            notes.mixed.push((chosen.kind.clone(), chosen.others.clone()));
+        }
     }
 
     /// Notes why an answer has nothing in it, where the selection's labels may be the reason.

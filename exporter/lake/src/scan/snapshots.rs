@@ -168,6 +168,11 @@ impl Snapshots {
         self.interval_us().max(length.saturating_add(STEPS - 1) / STEPS).max(1)
     }
 
+    /// The steps that a gauge is averaged over.
+    pub fn averaged(&self, range: TimeRange) -> Sheet {
+        self.sheet(self.extent(range).from_us, self.step_us(range))
+    }
+
     /// Everything by step and instance. `step_us` is above 0.
     pub fn sheet(&self, from_us: i64, step_us: i64) -> Sheet {
         let step_of = |time_us: i64| time_us.saturating_sub(from_us).div_euclid(step_us);

@@ -70,6 +70,36 @@ fn rollout(old: usize, new: usize) -> Vec<Row> {
     rows
 }
 
+/// A chart and a picture on one screen tell one average, however it is charted.
+fn means_agree(lake: &Lake) {
+    let of_flame = total(lake, Gauge::Mean) as f64;
+    let stacks: &(dyn Fn(&str) -> bool + Sync) = &|_| true;
+    for stacks in [None, Some(stacks)] {
+        for step_us in [None, Some(600 * SECOND), Some(7 * 60 * SECOND)] {
+            let options = SeriesOptions { stacks, step_us, ..SeriesOptions::default() };
+            let mean = series(lake, options).lines[0].mean.unwrap();
+            assert!((mean - of_flame).abs() <= 0.5 + 1e-6, "{mean} and {of_flame}");
+        }
+    }
+}
+
+/// What comes late and is there for a part of the last step only: a plain mean of steps is off.
+#[test]
+fn series_and_flame_tell_one_average() {
+    for after in 3..12 {
+        let mut rows = vec![];
+        for minute in 0..125 {
+            let at = START_US + minute * 60 * SECOND + 17 * SECOND;
+            rows.push(heap("a", at, 1000));
+            if minute >= 125 - after {
+                rows.push(heap("b", at + 7 * SECOND, 50_000));
+            }
+        }
+        let (_root, lake) = lake(&rows, &rows);
+        means_agree(&lake);
+    }
+}
+
 #[test]
 fn a_rollout_shows_no_bump() {
     for (old, new) in [(3, 5), (5, 3), (3, 3)] {
@@ -85,6 +115,7 @@ fn a_rollout_shows_no_bump() {
         }
         let middle = (old * 305 + new * 295) as f64 / 600.0 * 100.0;
         assert!((total(&lake, Gauge::Mean) as f64 - middle).abs() <= 10.0);
+        means_agree(&lake);
         assert_eq!(total(&lake, Gauge::Last), new as i64 * 100);
         assert_eq!(total(&lake, Gauge::Max), high as i64);
     }

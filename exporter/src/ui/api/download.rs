@@ -32,7 +32,7 @@ pub async fn pprof(State(ui): State<Ui>, params: Params) -> Result<Response, Api
             profile = refine(&profile, &filter, &Limits::default())
                 .map_err(|refused| ApiError::TooLarge(refused.to_string()))?;
         }
-        Ok((profile.meta.name.clone(), codec::encode(&profile), notes.lines(None)))
+        Ok((profile.meta.name.clone(), codec::encode(&profile), notes.lines()))
     });
     let (name, body, notes) = body.await?;
     let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();

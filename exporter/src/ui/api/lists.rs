@@ -86,7 +86,7 @@ pub async fn services(State(ui): State<Ui>, params: Params) -> Result<Json<Servi
         last: seconds(service.last_us),
     });
     let services = services.collect();
-    Ok(Json(Services { now: seconds(now_us()), services, notes: notes.lines(None) }))
+    Ok(Json(Services { now: seconds(now_us()), services, notes: notes.lines() }))
 }
 
 /// The answer of `/api/v1/types`.
@@ -106,7 +106,7 @@ pub async fn types(State(ui): State<Ui>, params: Params) -> Result<Json<Types>, 
     let types = found
         .into_iter()
         .map(|(kind, default)| ApiType { default: Some(default), ..ApiType::from(kind) });
-    Ok(Json(Types { types: types.collect(), notes: notes.lines(None) }))
+    Ok(Json(Types { types: types.collect(), notes: notes.lines() }))
 }
 
 /// The answer of `/api/v1/labels`.
@@ -125,7 +125,7 @@ impl Labels {
             values: label.values,
             more: label.more,
         });
-        Self { labels: labels.collect(), notes: notes.lines(None) }
+        Self { labels: labels.collect(), notes: notes.lines() }
     }
 }
 
@@ -160,10 +160,11 @@ pub struct Series {
 impl Series {
     /// The shape of an answer; `by` is the label that was asked for.
     pub fn new(found: lake::Series, by: Option<&str>) -> Self {
-        let notes = found.notes.lines(Some(found.kind.temporality));
+        let notes = found.notes.lines();
         let lines = found.lines.into_iter().map(|line| Line {
             labels: by.iter().map(|by| ((*by).to_owned(), line.label.clone())).collect(),
             v: line.values,
+            mean: line.mean,
         });
         Self {
             unit: found.kind.unit,
@@ -180,6 +181,8 @@ impl Series {
 struct Line {
     labels: BTreeMap<String, String>,
     v: Vec<Option<f64>>,
+    /// Over the range; of a gauge the same as that of `/api/v1/flame`.
+    mean: Option<f64>,
 }
 
 /// `/api/v1/series`.
@@ -256,7 +259,7 @@ pub async fn profiles(State(ui): State<Ui>, params: Params) -> Result<Json<Profi
             .collect(),
         samples: entry.samples,
     });
-    Ok(Json(Profiles { profiles: profiles.collect(), more, notes: notes.lines(None) }))
+    Ok(Json(Profiles { profiles: profiles.collect(), more, notes: notes.lines() }))
 }
 
 /// The answer of `/api/v1/targets`.

@@ -80,7 +80,7 @@ fn with_tree<T>(
     filter: &Filter,
     then: impl FnOnce(&Tree<'_>) -> Result<T, ApiError>,
 ) -> Result<Noted<T>, ApiError> {
-    let notes = flame.notes.lines(Some(flame.kind.temporality));
+    let notes = flame.notes.lines();
     let answer = filtered(flame, filter, then)?;
     Ok(Noted { answer, notes })
 }

@@ -102,7 +102,7 @@ export function rate(v: number, unit: string, step: number, type: string): strin
   return s + '/s';
 }
 
-/** Round marks from 0 to max, about three, round in the unit that is shown. `per`: as for rate. */
+/** Round marks from 0 to the first that is not below max, about four, round in the unit that is shown. `per`: as for rate. */
 export function ticks(max: number, unit: string, per = 1): number[] {
   if (!(max > 0)) return [0];
   const list = scales[unit] ?? [[1, '']],
@@ -110,5 +110,5 @@ export function ticks(max: number, unit: string, per = 1): number[] {
   const raw = max / per / by / 3.4,
     pow = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 2.5, 5, 10].find((k) => k * pow >= raw)! * pow * by * per;
-  return Array.from({ length: Math.floor(max / step) + 1 }, (_, k) => k * step);
+  return Array.from({ length: Math.ceil(max / step) + 1 }, (_, k) => k * step);
 }

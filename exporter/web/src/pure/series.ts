@@ -3,11 +3,6 @@ import type { Series } from '../types';
 
 type Values = (number | null)[];
 
-export function mean(v: Values): number | null {
-  const x = v.filter((y) => y !== null);
-  return x.length ? x.reduce((a, b) => a + b, 0) / x.length : null;
-}
-
 const nothing = (s: Series, i: number) => s.series.every((x) => x.v[i] === null);
 
 /**

@@ -7,7 +7,7 @@ export const ranges = ['15m', '1h', '6h', '24h', '7d'] as const;
 export const gauges = ['mean', 'last', 'max'] as const;
 
 export interface State {
-  page: (typeof pages)[number];
+  page: (typeof pages)[number] | 'lost'; // lost: a path that is no page
   service: string; // '': the newest one, chosen when the list of services is there
   type: string; // '': cpu, or the first one
   from: string;
@@ -47,6 +47,10 @@ export const initial: State = {
 const one = <T extends string>(list: readonly T[], v: string | null, or: T): T =>
   list.includes(v as T) ? (v as T) : or;
 
+/** `ui/dashboard` is the page of rancher-profiling. */
+const pageOf = (path: string): State['page'] =>
+  path === '' || path === 'ui/dashboard' ? initial.page : one<State['page']>(pages, path, 'lost');
+
 type Text = 'service' | 'type' | 'from' | 'to' | 'l' | 'by' | 'q' | 'fn' | 'zoom' | 'sort' | 'only';
 
 export function decode(path: string, query: string): State {
@@ -56,7 +60,7 @@ export function decode(path: string, query: string): State {
     to = text('to') === 'now' ? '' : text('to');
   const ok = resolve(from, to, Date.now() / 1000) !== null;
   return {
-    page: one(pages, path.replace(/^\/+|\/+$/g, ''), initial.page),
+    page: pageOf(path.replace(/^\/+|\/+$/g, '')),
     service: text('service'),
     type: text('type'),
     from: ok ? from : initial.from,

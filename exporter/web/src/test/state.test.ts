@@ -4,7 +4,7 @@ import { change, contrast, diff, frame, hex, ink, oklch, shade } from '../pure/c
 import { families, order, slice } from '../pure/top';
 import { chooseFrom, chooseService, chooseType } from '../pure/choose';
 import { fnv1a } from '../pure/hash';
-import { gaps, lonely, mean } from '../pure/series';
+import { gaps, lonely } from '../pure/series';
 import { instant, lately, moves, resolve, snap } from '../pure/time';
 import { decode, encode, gauges, initial, pages, ranges, views, type State } from '../pure/url';
 
@@ -40,8 +40,11 @@ describe('url', () => {
   });
   it('leaves defaults out and survives nonsense', () => {
     expect(encode(initial)).toBe('/explore');
-    expect(decode('/nope', '?view=x&from=9&to=3&diff=yes&zoom=%3Cb%3E')).toEqual(initial);
+    expect(decode('/explore', '?view=x&from=9&to=3&diff=yes&zoom=%3Cb%3E')).toEqual(initial);
     expect(decode('/', '?from=yesterday')).toEqual(initial);
+    for (const path of ['/nosuch', '/explore/x', '/ui']) {
+      expect(decode(path, '').page).toBe('lost');
+    }
     expect(decode('/explore', '?from=now-1h&to=now')).toEqual(initial);
     for (const path of ['/', '/explore', '/explore/', '/ui/dashboard'])
       expect(decode(path, '').page).toBe('explore');
@@ -86,16 +89,15 @@ describe('series', () => {
     step: 10,
     t: [0, 10, 20, 30, 40, 50],
     series: [
-      { labels: {}, v: [null, 1, null, 3, null, null] },
-      { labels: {}, v: [null, null, null, 3, null, null] },
+      { labels: {}, v: [null, 1, null, 3, null, null], mean: 2 },
+      { labels: {}, v: [null, null, null, 3, null, null], mean: 3 },
     ],
   };
   it('misses what was not scraped once the service was there', () => {
     expect(gaps(s, 5)).toEqual([false, false, true, false, false, false]);
     expect(gaps({ ...s, series: [] }, 0)).toEqual([]);
   });
-  it('has means and lonely points', () => {
-    expect([mean([1, null, 3]), mean([null])]).toEqual([2, null]);
+  it('has lonely points', () => {
     expect(lonely([1, null, 2, 3, null, 4])).toEqual([0, 5]);
   });
 });

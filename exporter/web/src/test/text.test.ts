@@ -82,7 +82,11 @@ describe('numbers', () => {
       '0',
       '2 GiB',
       '4 GiB',
+      '6 GiB',
     ]);
+    for (const max of [0.3, 1, 6.8, 7.1, 999, 1001]) {
+      expect(ticks(max, 'count').at(-1)).toBeGreaterThanOrEqual(max);
+    }
     expect(ticks(0, 'bytes')).toEqual([0]);
   });
   it('as shares and points', () => {

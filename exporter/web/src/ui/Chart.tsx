@@ -5,7 +5,7 @@ import type uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { dark, go, narrow, series, service, state } from '../state';
 import { clock, span } from '../pure/format';
-import { gaps, mean } from '../pure/series';
+import { gaps } from '../pure/series';
 import { lately, snap } from '../pure/time';
 import { color, make, show, type Held } from './plot';
 import { rangeText } from './Empty';
@@ -130,7 +130,7 @@ export function Chart() {
         role="img"
         onKeyDown={key}
         aria-label={`${type} over ${range}: ${s.series
-          .map((x) => `${by ? x.labels[by] + ' ' : ''}mean ${show(s, type, mean(x.v))}`)
+          .map((x) => `${by ? x.labels[by] + ' ' : ''}mean ${show(s, type, x.mean)}`)
           .join(', ')}; ${n} windows missing. Shift with arrows and Enter picks a range.`}
       />
     </section>
@@ -149,7 +149,7 @@ function Keys({ i }: { i: number | null }) {
       aria-label={many ? 'Groups' : undefined}
     >
       {s.series.map((x, k) => {
-        const v = i === null ? mean(x.v) : x.v[i];
+        const v = i === null ? x.mean : x.v[i];
         return (
           <li key={k}>
             {by && (

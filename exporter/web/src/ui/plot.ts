@@ -44,6 +44,7 @@ export function make(get: () => Held, box: HTMLElement, o: Options): uPlot {
     ticks: { show: false },
   };
   const peak = () => Math.max(0, ...get().s.series.flatMap((x) => x.v.map((v) => v ?? 0)));
+  const marks = () => ticks(peak() * 1.02, s.unit); // the highest mark is above all values
   const when = (t: number, step: number) =>
     o.long ? clock(t, true).slice(0, -9) : clock(t).slice(0, step < 60 ? 8 : 5);
   return new uPlot(
@@ -56,7 +57,7 @@ export function make(get: () => Held, box: HTMLElement, o: Options): uPlot {
       cursor: { y: false, drag: { x: true, y: false, setScale: false }, points: { size: 5 } },
       scales: {
         x: { range: () => [get().s.from, get().s.to] },
-        y: { range: () => [0, peak() * 1.1 || 1] },
+        y: { range: () => [0, marks().at(-1) || 1] },
       },
       series: [
         {},
@@ -87,7 +88,7 @@ export function make(get: () => Held, box: HTMLElement, o: Options): uPlot {
           size: 72,
           gap: 8,
           space: 24,
-          splits: () => ticks(peak() * 1.1, s.unit),
+          splits: marks,
           values: (_u, v) => v.map((x) => show(s, get().type, x)),
         },
       ],
