@@ -202,7 +202,8 @@ pub fn draw(
 
 /// The format that the name of a file asks for; none for the standard output.
 pub fn flame_format(output: &Path) -> Result<Option<FlameFormat>, Failure> {
-    match output.extension().and_then(OsStr::to_str) {
+    let extension = output.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
+    match extension.as_deref() {
         Some("svg") => Ok(Some(FlameFormat::Svg)),
         Some("html" | "htm") => Ok(Some(FlameFormat::Html)),
         Some("json") => Ok(Some(FlameFormat::Json)),

@@ -17,7 +17,7 @@ use crate::{
     profile::{Builder, Meta, Profile, SampleType, Temporality},
     receipt::Outcome,
     settings::Settings,
-    spool::{Spool, SpoolConfig},
+    spool::{FreeFloor, Spool, SpoolConfig},
     storage::Disk,
 };
 
@@ -96,9 +96,15 @@ fn settings() -> Settings {
     settings
 }
 
+/// Of a spool that takes no part of the disk for itself, however full that is.
+fn spool_config() -> SpoolConfig {
+    let free_floor = FreeFloor { percent: 0, bytes: 0 };
+    SpoolConfig { ballast_bytes: 0, free_floor, ..SpoolConfig::default() }
+}
+
 /// Runs a pipeline until all live exporters have an account for everything, or for a second.
 async fn run(dir: &Path, count: i64, sinks: &[(&str, &Memory)]) -> PipelineStats {
-    let config = SpoolConfig { ballast_bytes: 0, ..SpoolConfig::default() };
+    let config = spool_config();
     let spool = Spool::open(Arc::new(Disk), dir, config).expect("opens");
     let exporters = sinks.iter().map(|(id, memory)| Sink {
         id: (*id).into(),
@@ -167,7 +173,7 @@ async fn what_is_refused_for_good_is_kept_as_a_dead_letter() {
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_that_rise_hold_for_exporters_that_run() {
     let dir = tempfile::tempdir().expect("a directory");
-    let config = SpoolConfig { ballast_bytes: 0, ..SpoolConfig::default() };
+    let config = spool_config();
     let spool = Spool::open(Arc::new(Disk), dir.path(), config).expect("opens");
     let memory = Memory::new(Answer::Take);
     let sink = Sink { id: "one".into(), exporter: Box::new(memory.clone()), settings: settings() };
@@ -196,7 +202,7 @@ async fn limits_that_rise_hold_for_exporters_that_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn exporters_and_receivers_change_while_a_pipeline_runs() {
     let dir = tempfile::tempdir().expect("a directory");
-    let config = SpoolConfig { ballast_bytes: 0, ..SpoolConfig::default() };
+    let config = spool_config();
     let spool = Spool::open(Arc::new(Disk), dir.path(), config).expect("opens");
     let sink = |id: &str, memory: &Memory| Sink {
         id: id.into(),
@@ -255,7 +261,7 @@ impl Processor for Multiples {
 #[tokio::test(flavor = "multi_thread")]
 async fn processors_drop_and_are_changed_while_a_pipeline_runs() {
     let dir = tempfile::tempdir().expect("a directory");
-    let config = SpoolConfig { ballast_bytes: 0, ..SpoolConfig::default() };
+    let config = spool_config();
     let memory = Memory::new(Answer::Take);
     let only = |id: &str, n: i64| -> (String, Box<dyn Processor>) {
         (id.to_owned(), Box::new(Multiples(n)))
@@ -299,7 +305,7 @@ impl Receiver for Short {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_component_that_ends_by_itself_is_told() {
     let dir = tempfile::tempdir().expect("a directory");
-    let config = SpoolConfig { ballast_bytes: 0, ..SpoolConfig::default() };
+    let config = spool_config();
     let pipeline = Pipeline {
         name: "profiles".into(),
         receivers: vec![("short".into(), Box::new(Short))],
