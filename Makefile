@@ -26,7 +26,7 @@ test-long: setup-test ## What takes longer: 1,000 kills, 36,000 crash cases, ful
 	SPOOL_CRASH_CASES=12000 cargo test --locked -p pipeline --test spool_crash -- --nocapture
 	LAKE_CRASH_SEEDS=10000 cargo test --locked -p lake --lib crash
 	KILL_ROUNDS=1000 PROFPIPE_REQUIRE_TOOLS=1 cargo test --locked --test main kill -- --nocapture
-	PROFPIPE_REQUIRE_TOOLS=1 cargo test --locked --test main disk:: -- --ignored --nocapture
+	PROFPIPE_DISKS=1 PROFPIPE_REQUIRE_TOOLS=1 cargo test --locked --test main disk:: -- --nocapture
 	PROFPIPE_FAULTS=all PROFPIPE_REQUIRE_TOOLS=1 cargo test --locked --test main every_fault -- --nocapture
 	$(MAKE) fuzz FUZZ_SECONDS=120
 
