@@ -27,7 +27,7 @@ pub async fn shapes(running: &Running) {
         ("types?service=hold".into(), "/types/0", "default temporality type unit"),
         ("labels".into(), "/labels/0", "more name values"),
         (format!("series?{cpu}"), "", "series step t temporality unit"),
-        (format!("series?{cpu}&by=instance"), "/series/0", "labels v"),
+        (format!("series?{cpu}&by=instance"), "/series/0", "labels mean v"),
         (format!("series?{cpu}&by=instance"), "/series/0/labels", "instance"),
         (format!("flame?{cpu}"), "", columns),
         (format!("flame?{cpu}&q=main.inner"), "", &format!("matched {columns}")),
