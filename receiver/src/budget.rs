@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::decode::{Place, Places};
 
 /// Bytes of all bodies and profiles together, where no limit on one body asks for more.
-const BYTES_MAX: usize = 64 << 20;
+const BYTES_MAX: usize = 48 << 20;
 
 /// The budget. Cloning gives the same one.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! What brings profiles in. Adding a receiver is one folder, one variant and one arm for each
 //! `match` here; nothing outside of this crate changes.
 
+mod body;
 pub mod budget;
 pub mod decode;
 pub mod otlp;

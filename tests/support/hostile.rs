@@ -47,13 +47,16 @@ pub struct Target {
     seen: Arc<Mutex<Seen>>,
 }
 
-/// What a target saw.
-#[derive(Default)]
-struct Seen {
-    /// When it was asked, with the path.
-    asked: Vec<(Instant, String)>,
-    under_way: usize,
-    most: usize,
+/// How soon a target that writes to nobody knows of it.
+const NOTICED: Duration = Duration::from_millis(200);
+
+/// What a target saw: its requests in the order of their coming.
+type Seen = Vec<Asked>;
+
+struct Asked {
+    at: Instant,
+    path: String,
+    until: Option<Instant>,
 }
 
 /// All of them.
@@ -81,12 +84,17 @@ impl Target {
     /// When it was asked for a path that starts like this.
     pub fn asked(&self, path: &str) -> Vec<Instant> {
         let seen = self.seen.lock().unwrap();
-        seen.asked.iter().filter(|(_, p)| p.starts_with(path)).map(|(at, _)| *at).collect()
+        seen.iter().filter(|asked| asked.path.starts_with(path)).map(|asked| asked.at).collect()
     }
 
     /// The most requests that it had at one time.
     pub fn most_at_once(&self) -> usize {
-        self.seen.lock().unwrap().most
+        let seen = self.seen.lock().unwrap();
+        let at_once = |(i, last): (usize, &Asked)| {
+            let goes_on = |asked: &&Asked| asked.until.is_none_or(|at| at > last.at + NOTICED);
+            seen[..i].iter().filter(goes_on).count() + 1
+        };
+        seen.iter().enumerate().map(at_once).max().unwrap_or(0)
     }
 }
 
@@ -97,15 +105,14 @@ async fn listen(listener: TcpListener, play: Arc<Play>, seen: Arc<Mutex<Seen>>) 
         connections.spawn(async move {
             let mut stream = stream;
             while let Some(path) = request(&mut stream).await {
-                {
+                let number = {
                     let mut seen = seen.lock().unwrap();
-                    seen.asked.push((Instant::now(), path));
-                    seen.under_way += 1;
-                    seen.most = seen.most.max(seen.under_way);
-                }
+                    seen.push(Asked { at: Instant::now(), path, until: None });
+                    seen.len() - 1
+                };
                 // What another side has given up ends here, too.
                 let kept = perform(&play, &mut stream).await;
-                seen.lock().unwrap().under_way -= 1;
+                seen.lock().unwrap()[number].until = Some(Instant::now());
                 if kept.is_none() {
                     return;
                 }

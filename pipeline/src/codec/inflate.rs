@@ -49,7 +49,7 @@ impl Inflater {
         } else if body.len() > bytes_max {
             return Err(too_large(bytes_max));
         } else {
-            self.grow(body.len());
+            self.renew(body.len() + PADDING);
             self.buffer[..body.len()].copy_from_slice(body);
             body.len()
         };
@@ -65,12 +65,21 @@ impl Inflater {
         self.buffer.shrink_to(bytes);
     }
 
-    /// Makes the buffer as long as that, at least. What an earlier body left in it is overwritten,
-    /// which is why it is not filled with zeros each time.
+    /// Makes the buffer as long as that, at least, and no longer. What an earlier body left in it
+    /// is overwritten, which is why it is not filled with zeros each time.
     fn grow(&mut self, bytes: usize) {
         if self.buffer.len() < bytes {
+            self.buffer.reserve_exact(bytes - self.buffer.len());
             self.buffer.resize(bytes, 0);
         }
+    }
+
+    /// The same where nothing of what is there matters: it is not copied.
+    fn renew(&mut self, bytes: usize) {
+        if self.buffer.capacity() < bytes {
+            self.buffer = Vec::new();
+        }
+        self.grow(bytes);
     }
 
     /// The quick way: one member that says in its trailer how much will come out. `None` where that
@@ -83,7 +92,7 @@ impl Inflater {
         if !plausible || memchr::memmem::find(&body[1..], &GZIP_MEMBER).is_some() {
             return None;
         }
-        self.grow(length);
+        self.renew(length + PADDING);
         let inflated = self.gzip.gzip_decompress(body, &mut self.buffer[..length]);
         inflated.ok().filter(|got| *got == length)
     }
@@ -92,9 +101,12 @@ impl Inflater {
     /// once, as memory that is not written to costs nothing, and a copy of it does.
     fn room(&mut self, bytes: usize, bytes_max: usize) {
         if bytes > self.buffer.capacity() && bytes > LARGE_BYTES {
-            self.buffer.reserve_exact(bytes_max.saturating_add(STEP_BYTES) - self.buffer.len());
+            let most = bytes_max.saturating_add(STEP_BYTES + PADDING);
+            self.buffer.reserve_exact(most - self.buffer.len());
         }
-        self.grow(bytes);
+        if self.buffer.len() < bytes {
+            self.buffer.resize(bytes, 0);
+        }
     }
 
     /// Reads in steps of one size, whatever room an earlier body has left: zstd finds more wrong

@@ -10,7 +10,7 @@ use std::{
 };
 
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use pipeline::{
     codec::otlp::Decoded,
     component::Outlet,
@@ -23,6 +23,7 @@ use pipeline::{
 use tokio::time;
 
 use crate::{
+    body::Body,
     budget::{Budget, Share},
     decode::{Decoders, Place, QUICK_BODY_BYTES_MAX},
 };
@@ -32,8 +33,6 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long a request waits while the pipeline is full.
 const FULL_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes that a body may take at once.
-const STEP_BYTES: usize = 1 << 20;
 
 /// Reads a whole body.
 type Read = dyn Fn(&mut Decoders, &[u8], &Limits) -> Result<Decoded, Refused> + Send + Sync;
@@ -165,7 +164,9 @@ impl Intake {
     ) -> Result<Vec<u8>, Refused> {
         let head = if reading.framed { 5 } else { 0 };
         let max = self.limits.body_bytes_max + head;
-        let mut bytes = Vec::new();
+        let mut bytes = Body::default();
+        let announced = body.size_hint().exact().unwrap_or(0);
+        bytes.expect((announced as usize).min(max), share).await?;
         loop {
             let frame = tokio::select! {
                 frame = time::timeout(IDLE_TIMEOUT, body.frame()) => frame,
@@ -177,7 +178,7 @@ impl Intake {
                     let detail = format!("the body broke off: {error}");
                     return Err(Refused::new(Reason::Truncated, detail));
                 }
-                Ok(None) => return Ok(bytes),
+                Ok(None) => return Ok(bytes.finish()),
                 Err(_) => return Err(Refused::new(Reason::Timeout, "silent in the body")),
             };
             let Ok(data) = frame.into_data() else { continue };
@@ -185,13 +186,7 @@ impl Intake {
                 let detail = format!("a body of more than {} bytes", self.limits.body_bytes_max);
                 return Err(Refused::new(Reason::SizeLimit, detail));
             }
-            let have = bytes.capacity();
-            if have - bytes.len() < data.len() {
-                let more = data.len().max(have.min(STEP_BYTES));
-                share.grow(bytes.len() + more - have).await?;
-                bytes.reserve_exact(more);
-            }
-            bytes.extend_from_slice(&data);
+            bytes.push(&data, share).await?;
         }
     }
 

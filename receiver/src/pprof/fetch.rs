@@ -12,13 +12,10 @@ use super::{
     failure::{self, Failure, clean},
     http::HttpSettings,
 };
-use crate::budget::Share;
+use crate::{body::Body, budget::Share};
 
 /// How long the start of an error page may take.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// By how much the memory of a large body grows at a time.
-const STEP_BYTES: usize = 1 << 20;
 
 /// Bytes of an error page that are shown.
 const ERROR_BODY_BYTES_MAX: usize = 512;
@@ -95,8 +92,8 @@ impl Fetcher {
             return Err(too_large());
         }
         let idle = question.timeout / 2;
-        let mut body = Vec::new();
-        room(&mut body, (announced as usize).min(STEP_BYTES), share).await?;
+        let mut body = Body::default();
+        body.expect(announced as usize, share).await.map_err(Failure::new)?;
         let mut pieces = response.bytes_stream();
         loop {
             let piece = tokio::select! {
@@ -105,28 +102,15 @@ impl Fetcher {
             };
             let piece = match piece {
                 Ok(Some(piece)) => piece.map_err(|error| Failure::http(&error, question.url))?,
-                Ok(None) => return Ok(body),
+                Ok(None) => return Ok(body.finish()),
                 Err(_) => return Err(late(format!("silent for {idle:?} in the body"))),
             };
             if body.len() + piece.len() > max {
                 return Err(too_large());
             }
-            room(&mut body, piece.len(), share).await?;
-            body.extend_from_slice(&piece);
+            body.push(&piece, share).await.map_err(Failure::new)?;
         }
     }
-}
-
-/// Makes room for so many bytes more: twice of what is there at first, then in steps, so that a
-/// large body takes no more than its size.
-async fn room(body: &mut Vec<u8>, bytes: usize, share: &mut Share) -> Result<(), Failure> {
-    let have = body.capacity();
-    if have - body.len() < bytes {
-        let more = bytes.max(have.min(STEP_BYTES));
-        share.grow(body.len() + more - have).await.map_err(Failure::new)?;
-        body.reserve_exact(more);
-    }
-    Ok(())
 }
 
 fn late(detail: String) -> Failure {
