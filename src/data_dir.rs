@@ -69,11 +69,6 @@ impl DataDir {
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Where the spool of a pipeline stands.
     pub fn spool(&self, pipeline: &str) -> PathBuf {
         self.path.join("spool").join(pipeline.replace('/', "_"))

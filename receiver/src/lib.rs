@@ -79,6 +79,15 @@ impl Config {
         }
     }
 
+    /// Where it listens: each endpoint with the path of its key below the receiver.
+    pub fn endpoints(&self) -> Vec<(&'static str, &str)> {
+        match self {
+            Self::Otlp(config) => config.endpoints(),
+            Self::Pprof(_) => Vec::new(),
+            Self::Pyroscope(config) => vec![("endpoint", &config.endpoint)],
+        }
+    }
+
     /// Whether an authenticator says who may come in, rather than who we are.
     pub fn is_server(&self) -> bool {
         match self {

@@ -9,6 +9,9 @@ use super::{
     problem::Problem,
 };
 
+/// A port that somebody wants: where the config says so, its host and its number.
+type Port<'a> = (Path, &'a str, u16);
+
 /// Finds ports and directories that two components want, and pages open to the network.
 pub(crate) fn check(
     config: &Config,
@@ -17,15 +20,8 @@ pub(crate) fn check(
     problems: &mut Vec<Problem>,
     warnings: &mut Vec<Problem>,
 ) {
-    let mut ports: Vec<(Path, &str, u16)> = Vec::new();
+    let mut ports = own_ports(config, health);
     let mut lakes: Vec<(Path, PathBuf)> = Vec::new();
-    if let Some(own) = &config.self_telemetry {
-        ports.push((Path::of(&["self_telemetry", "pprof_port"]), "127.0.0.1", own.pprof_port));
-    }
-    for spec in health {
-        let path = Path::of(&["extensions", &spec.id.to_string(), "endpoint"]);
-        ports.extend(spec.config.host_port().map(|(host, port)| (path, host, port)));
-    }
     for (id, exporter) in &config.exporters {
         let path = Path::of(&["exporters", &id.to_string()]);
         match exporter {
@@ -49,8 +45,9 @@ pub(crate) fn check(
             | exporter::Config::OtlpHttp(_) => {}
         }
     }
+    ports.extend(receiver_ports(config));
     for (index, (path, host, port)) in ports.iter().enumerate() {
-        let same = |(_, other, other_port): &&(Path, &str, u16)| {
+        let same = |(_, other, other_port): &&Port<'_>| {
             *port != 0 && port == other_port && overlap(host, other)
         };
         if let Some((other, ..)) = ports[..index].iter().find(same) {
@@ -66,6 +63,34 @@ pub(crate) fn check(
             problems.push(root.problem(path.clone(), message));
         }
     }
+}
+
+/// Where the process itself listens.
+fn own_ports<'a>(config: &Config, health: &'a [HealthSpec]) -> Vec<Port<'a>> {
+    let own = config.self_telemetry.as_ref().map(|own| own.pprof_port);
+    let own = own.map(|port| (Path::of(&["self_telemetry", "pprof_port"]), "127.0.0.1", port));
+    let health = health.iter().filter_map(|spec| {
+        let (host, port) = spec.config.host_port()?;
+        Some((Path::of(&["extensions", &spec.id.to_string(), "endpoint"]), host, port))
+    });
+    own.into_iter().chain(health).collect()
+}
+
+/// Where receivers listen that a pipeline names; others never do.
+fn receiver_ports(config: &Config) -> Vec<Port<'_>> {
+    let pipelines = || config.service.pipelines.values();
+    let used =
+        config.receivers.iter().filter(|(id, _)| pipelines().any(|p| p.receivers.contains(id)));
+    let endpoints = used.flat_map(|(id, receiver)| {
+        let path = Path::of(&["receivers", &id.to_string()]);
+        let endpoints = receiver.endpoints().into_iter();
+        endpoints.filter_map(move |(key, endpoint)| {
+            let (host, port) = endpoint.rsplit_once(':')?;
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            Some((path.field(key), host, port.parse().ok()?))
+        })
+    });
+    endpoints.collect()
 }
 
 /// The path without `.` and `..`, as far as that can be told without looking at the disk.
@@ -88,6 +113,6 @@ fn is_loopback(host: &str) -> bool {
 }
 
 fn overlap(host: &str, other: &str) -> bool {
-    let all = |host: &str| matches!(host, "0.0.0.0" | "::");
+    let all = |host: &str| matches!(host, "" | "0.0.0.0" | "::");
     host == other || all(host) || all(other) || (is_loopback(host) && is_loopback(other))
 }

@@ -6,11 +6,9 @@ mod servers;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use anyhow::Context;
 use exporter::ui::Sources;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use lake::WriterId;
-use pipeline::{config_state::ConfigState, engine::Pipelines, spool::Spool, storage::Disk};
+use pipeline::{config_state::ConfigState, engine::Pipelines, spool::Spool};
 use tokio::task::{JoinSet, block_in_place};
 
 use self::{
@@ -57,10 +55,9 @@ impl Process {
         let sources = Sources { targets, config: state.clone(), pipelines: pipelines.clone() };
         let mut servers = Servers::new(ops, sources);
         let bound = servers.bind(&resolved).await?;
-        let writer = WriterId::of_data_dir(&Disk, data_dir.path()).context("read the writer id")?;
         let spans = Spans::default();
         let tracing = spans.tracing.clone();
-        let workshop = Workshop { data_dir, context, writer, tracing };
+        let workshop = Workshop { data_dir, context, tracing };
         let prepared = resolved.pipelines.iter().map(|spec| workshop.prepare(spec));
         let prepared: Vec<_> = prepared.collect::<anyhow::Result<_>>()?;
         checks.set(prepared.iter().map(|one| spool_check(one.spool())).collect());

@@ -28,8 +28,6 @@ pub struct Workshop {
     pub data_dir: DataDir,
     /// What receivers share.
     pub context: receiver::Context,
-    /// Who writes lakes.
-    pub writer: WriterId,
     /// Where spans go.
     pub tracing: Tracing,
 }
@@ -75,7 +73,8 @@ impl Workshop {
             receivers.push((id.clone(), receiver));
             handles.insert(id, handle);
         }
-        let exporters = spec.exporters.iter().map(|(id, config)| self.sink(id, config));
+        let sink = |(id, config): &_| self.sink(&spec.name, id, config);
+        let exporters = spec.exporters.iter().map(sink);
         let exporters = exporters.collect::<anyhow::Result<_>>()?;
         let (name, limits) = (spec.name.clone(), limits(spec));
         let processors = processors(spec)?;
@@ -94,7 +93,7 @@ impl Workshop {
         let receivers = receivers.map(|(id, config)| self.receiver(id, config));
         let known = |id: &ComponentId| live.spec.exporters.iter().any(|(old, _)| old == id);
         let exporters = spec.exporters.iter().filter(|(id, _)| !known(id));
-        let exporters = exporters.map(|(id, config)| self.sink(id, config));
+        let exporters = exporters.map(|(id, config)| self.sink(&spec.name, id, config));
         Ok(Change {
             spec: spec.clone(),
             receivers: receivers.collect::<anyhow::Result<_>>()?,
@@ -109,10 +108,18 @@ impl Workshop {
         Ok((id, receiver, handle))
     }
 
-    fn sink(&self, id: &ComponentId, config: &exporter::Config) -> anyhow::Result<Sink> {
+    /// Makes an exporter. Each pipeline has its own of an id that several of them name, and as its
+    /// own writer in a lake.
+    fn sink(
+        &self,
+        pipeline: &str,
+        id: &ComponentId,
+        config: &exporter::Config,
+    ) -> anyhow::Result<Sink> {
         let id = id.to_string();
         let settings = config.settings().unwrap_or_default();
-        let exporter = exporter::build(&id, config, &self.writer)?;
+        let writer = WriterId::of_spool(&Disk, &self.data_dir.spool(pipeline));
+        let exporter = exporter::build(&id, config, &writer.context("read the writer id")?)?;
         Ok(Sink { id, exporter, settings })
     }
 }
@@ -213,11 +220,11 @@ impl Live {
         let mut result = Ok(());
         for (id, config) in spec.exporters.iter().filter(|(id, _)| !is_new(id)) {
             let Some((_, old)) = gone.iter().find(|(old, _)| old == id) else { continue };
-            let sink = match workshop.sink(id, config) {
+            let sink = match workshop.sink(&spec.name, id, config) {
                 Ok(sink) => sink,
                 Err(error) => {
                     result = Err(error);
-                    workshop.sink(id, old)?
+                    workshop.sink(&spec.name, id, old)?
                 }
             };
             sinks.push(sink);

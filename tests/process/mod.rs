@@ -9,6 +9,7 @@ mod hostile;
 mod kill;
 pub mod ledger;
 mod openapi;
+mod pipelines;
 mod processors;
 mod reload;
 mod stop;

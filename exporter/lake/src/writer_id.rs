@@ -11,7 +11,7 @@ use std::{
 
 use pipeline::storage::{Storage, put};
 
-/// Name of the file in the data directory that keeps the id.
+/// Name of the file that keeps the id.
 const FILE: &str = "writer.id";
 const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const LEN: usize = 26;
@@ -21,7 +21,7 @@ const LEN: usize = 26;
 pub struct WriterId(String);
 
 impl WriterId {
-    /// A new id, for one import or a new data directory.
+    /// A new id, for one import or a new spool.
     pub fn random() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         // The keys of a hash map's state are the randomness that the standard library has.
@@ -38,12 +38,13 @@ impl WriterId {
         fits.then(|| Self(text.to_string()))
     }
 
-    /// The id of a data directory: read, or made and kept for good.
+    /// The id of a spool's directory: read, or made and kept for good. Names of files follow from
+    /// the numbers of its records, so each spool has an id of its own, and a new one a new id.
     ///
     /// # Errors
     /// What the disk gives; `InvalidData` if the file holds something else than an id, because a
     /// new one would write again what is already in the lake.
-    pub fn of_data_dir(disk: &dyn Storage, dir: &Path) -> io::Result<Self> {
+    pub fn of_spool(disk: &dyn Storage, dir: &Path) -> io::Result<Self> {
         match disk.read(&dir.join(FILE), 64) {
             Ok(bytes) => {
                 let text = std::str::from_utf8(&bytes).unwrap_or_default();
@@ -82,11 +83,11 @@ mod tests {
     #[test]
     fn kept_for_good() {
         let (disk, dir) = (SimDisk::new(1), Path::new("/"));
-        let id = WriterId::of_data_dir(&disk, dir).unwrap();
+        let id = WriterId::of_spool(&disk, dir).unwrap();
         disk.power_cut();
-        assert_eq!(WriterId::of_data_dir(&disk, dir).unwrap(), id);
+        assert_eq!(WriterId::of_spool(&disk, dir).unwrap(), id);
         disk.rot(&dir.join(FILE), |bytes| bytes[0] = b'!');
-        let broken = WriterId::of_data_dir(&disk, dir).unwrap_err();
+        let broken = WriterId::of_spool(&disk, dir).unwrap_err();
         assert_eq!(broken.kind(), io::ErrorKind::InvalidData);
     }
 

@@ -264,6 +264,14 @@ impl Config {
 }
 
 impl Config {
+    /// Where it listens, each with the path of its key.
+    pub fn endpoints(&self) -> Vec<(&'static str, &str)> {
+        let Protocols { grpc, http } = &self.protocols;
+        let grpc = grpc.iter().map(|grpc| ("protocols.grpc.endpoint", grpc.endpoint.as_str()));
+        let http = http.iter().map(|http| ("protocols.http.endpoint", http.endpoint.as_str()));
+        grpc.chain(http).collect()
+    }
+
     /// What names an authenticator, each with the path of its key.
     pub fn auths(&mut self) -> Vec<(String, &mut Auth)> {
         let Protocols { grpc, http } = &mut self.protocols;
