@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -15,7 +15,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    codec::otlp::Kept,
     profile::Profile,
+    reason::Refused,
     receipt::{Receipt, Settled},
     trace::Tracing,
 };
@@ -23,14 +25,52 @@ use crate::{
 /// Profiles on their way from a receiver to the spool.
 #[derive(Debug)]
 pub struct Batch {
-    /// The profiles, not shared yet.
-    pub profiles: Vec<Profile>,
+    /// What came.
+    pub content: Content,
     /// Settles when they are durable, or are not to be.
     pub receipt: Receipt,
     /// Where what became of them is counted.
     pub source: Arc<Source>,
     /// The span that brought them, where it is sampled.
     pub trace: Option<SpanContext>,
+}
+
+/// What a receiver gives.
+#[derive(Debug)]
+pub enum Content {
+    /// Profiles, not shared yet.
+    Profiles(Vec<Profile>),
+    /// A request whose profiles are known to be good, but are not made yet.
+    Request(Kept),
+}
+
+impl Content {
+    /// Bytes of memory that it takes, about.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Profiles(profiles) => profiles.iter().map(Profile::bytes).sum(),
+            Self::Request(request) => request.bytes(),
+        }
+    }
+
+    /// Samples of all profiles, each with all of its types.
+    pub fn samples(&self) -> u64 {
+        match self {
+            Self::Profiles(profiles) => profiles.iter().map(|profile| profile.len() as u64).sum(),
+            Self::Request(request) => request.weight.samples,
+        }
+    }
+
+    /// Its profiles.
+    ///
+    /// # Errors
+    /// Where a request was changed since it was found good.
+    pub fn profiles(self) -> Result<Vec<Profile>, Refused> {
+        match self {
+            Self::Profiles(profiles) => Ok(profiles),
+            Self::Request(request) => request.open(),
+        }
+    }
 }
 
 /// What one receiver gave since the start, in samples.
@@ -148,6 +188,7 @@ pub struct Outlet {
     intake: mpsc::Sender<Batch>,
     source: Arc<Source>,
     tracing: Tracing,
+    takes_requests: Arc<AtomicBool>,
 }
 
 /// The pipeline has come to its end.
@@ -159,7 +200,24 @@ impl Outlet {
     /// An outlet, and the intake that it fills. `queue` batches wait at most.
     pub fn new(queue: usize) -> (Self, mpsc::Receiver<Batch>) {
         let (sender, intake) = mpsc::channel(queue);
-        (Self { intake: sender, source: Arc::default(), tracing: Tracing::default() }, intake)
+        let outlet = Self {
+            intake: sender,
+            source: Arc::default(),
+            tracing: Tracing::default(),
+            takes_requests: Arc::default(),
+        };
+        (outlet, intake)
+    }
+
+    /// Whether requests are best handed over as they came, because nothing looks into them before
+    /// they are stored.
+    pub fn takes_requests(&self) -> bool {
+        self.takes_requests.load(Relaxed)
+    }
+
+    /// Says so, for this outlet and all that were made of it.
+    pub fn take_requests(&self, takes: bool) {
+        self.takes_requests.store(takes, Relaxed);
     }
 
     /// The same outlet, whose spans go there.
@@ -174,24 +232,24 @@ impl Outlet {
 
     /// The same outlet, with counts of its own.
     pub fn of(&self, source: Arc<Source>) -> Self {
-        Self { intake: self.intake.clone(), source, tracing: self.tracing.clone() }
+        Self { source, ..self.clone() }
     }
 
     /// Hands profiles over. Waits while the pipeline is full: this is the backpressure that slows
     /// a scrape loop down. What it returns resolves when they are durable.
     pub async fn send(&self, profiles: Vec<Profile>) -> Result<Settled, Closed> {
-        self.send_of(profiles, None).await
+        self.send_of(Content::Profiles(profiles), None).await
     }
 
-    /// The same for profiles that a span brought.
+    /// The same for all that a span may have brought.
     pub async fn send_of(
         &self,
-        profiles: Vec<Profile>,
+        content: Content,
         trace: Option<SpanContext>,
     ) -> Result<Settled, Closed> {
         let (receipt, settled) = Receipt::new();
         let source = Arc::clone(&self.source);
-        let batch = Batch { profiles, receipt, source, trace };
+        let batch = Batch { content, receipt, source, trace };
         self.intake.send(batch).await.map_err(|_| Closed)?;
         Ok(settled)
     }

@@ -47,6 +47,7 @@ impl Peer {
         let otlp = from::Otlp::new("otlp", &config, &receiver::Context::default()).unwrap();
         let addresses = otlp.addresses();
         let (outlet, batches) = Outlet::new(8);
+        outlet.take_requests(true);
         let stop = CancellationToken::new();
         let running = tokio::spawn(Box::new(otlp).run(outlet, stop.clone()));
         Self { addresses, batches, stop, running }
@@ -68,9 +69,9 @@ impl Peer {
     /// The profiles of the next request, which is answered so.
     async fn next(&mut self, outcome: Outcome) -> Vec<Profile> {
         let next = tokio::time::timeout(Duration::from_secs(20), self.batches.recv()).await;
-        let Batch { profiles, receipt, .. } = next.expect("soon").expect("the receiver runs");
+        let Batch { content, receipt, .. } = next.expect("soon").expect("the receiver runs");
         receipt.settle(outcome);
-        profiles
+        content.profiles().unwrap()
     }
 
     async fn end(self) {

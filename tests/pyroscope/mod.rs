@@ -83,9 +83,9 @@ impl Peer {
     /// The profiles of the next request, which is answered so.
     async fn next(&mut self, outcome: Outcome) -> Vec<Profile> {
         let next = tokio::time::timeout(Duration::from_secs(20), self.batches.recv()).await;
-        let Batch { profiles, receipt, .. } = next.expect("soon").expect("the receiver runs");
+        let Batch { content, receipt, .. } = next.expect("soon").expect("the receiver runs");
         receipt.settle(outcome);
-        profiles
+        content.profiles().unwrap()
     }
 
     async fn end(self) {

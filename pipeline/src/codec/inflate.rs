@@ -133,6 +133,11 @@ impl Inflater {
     }
 }
 
+/// Whether bytes start as gzip or zstd do.
+pub fn is_compressed(body: &[u8]) -> bool {
+    body.starts_with(&GZIP) || body.starts_with(&ZSTD)
+}
+
 fn too_large(bytes_max: usize) -> Refused {
     Refused::new(Reason::SizeLimit, format!("more than {bytes_max} bytes after inflation"))
 }

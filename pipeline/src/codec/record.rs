@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use reader::Reader;
 
-use super::{inflate::Inflater, wire::put_varint};
+use super::{inflate::Inflater, otlp, wire::put_varint};
 use crate::{
     limits::Limits,
     profile::{
@@ -122,12 +122,30 @@ fn samples(profile: &Profile, out: &mut Writer) {
     out.numbers(samples.values.iter().map(|value| *value as u64));
 }
 
-/// Reads a record. What is not whole is refused, as is a version that is newer than ours.
+/// Whether a record holds a request of several profiles, as [`otlp::Kept`] writes it.
+pub fn is_request(record: &[u8]) -> bool {
+    record.first() == Some(&otlp::kept::VERSION)
+}
+
+/// Reads all profiles of a record: one, or those of a request. Each comes by its place in it.
+pub fn decode_all(
+    decoder: &mut otlp::Decoder,
+    record: &[u8],
+    limits: &Limits,
+) -> Result<Vec<Profile>, Refused> {
+    match is_request(record) {
+        true => otlp::kept::decode(decoder, record, limits),
+        false => decode(record, limits).map(|profile| vec![profile]),
+    }
+}
+
+/// Reads a record of one profile. What is not whole is refused, as is a version that is newer than ours.
 pub fn decode(record: &[u8], limits: &Limits) -> Result<Profile, Refused> {
     let version = match record.first() {
         Some(version @ 1..=VERSION) => *version,
         Some(version) => {
-            let detail = format!("record version {version} is newer than {VERSION}");
+            let newest = otlp::kept::VERSION;
+            let detail = format!("record version {version} is newer than {newest}");
             return Err(Refused::new(Reason::Malformed, detail));
         }
         None => return Err(Refused::new(Reason::EmptyProfile, "no bytes")),
@@ -357,7 +375,7 @@ mod tests {
     #[test]
     fn a_newer_version_is_refused_by_name() {
         let refused = decode(&[9, 0, 0], &Limits::default()).unwrap_err();
-        assert_eq!(refused.to_string(), "malformed: record version 9 is newer than 3");
+        assert_eq!(refused.to_string(), "malformed: record version 9 is newer than 4");
         assert_eq!(decode(&[], &Limits::default()).unwrap_err().reason, Reason::EmptyProfile);
     }
 }

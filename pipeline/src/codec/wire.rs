@@ -222,8 +222,9 @@ impl<'a> Cursor<'a> {
         self.buffer.get(self.at..self.end).unwrap_or_default()
     }
 
+    /// The next bytes, as a message of their own.
     #[inline(always)]
-    fn take(&mut self, length: u64) -> Result<Self, Fault> {
+    pub fn take(&mut self, length: u64) -> Result<Self, Fault> {
         if self.at > self.end || length > (self.end - self.at) as u64 {
             return Err(truncated(self.at));
         }

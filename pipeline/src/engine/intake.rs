@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 use super::{blocking, process::Stages, stats::IntakeStats};
 use crate::{
     codec::record,
-    component::{Batch, Source},
+    component::{Batch, Content, Source},
     receipt::{Outcome, Receipt},
-    spool::{Spool, SpoolError},
+    spool::{Payload, Spool, SpoolError},
     trace::Trail,
 };
 
@@ -62,14 +62,13 @@ pub async fn run(
 }
 
 async fn gather(first: Batch, intake: &mut mpsc::Receiver<Batch>) -> Vec<Batch> {
-    let bytes_of = |batch: &Batch| batch.profiles.iter().map(|p| p.bytes()).sum::<usize>();
-    let mut bytes = bytes_of(&first);
+    let mut bytes = first.content.bytes();
     let mut group = vec![first];
     let deadline = time::Instant::now() + GATHER;
     while bytes < GROUP_BYTES_MAX {
         match time::timeout_at(deadline, intake.recv()).await {
             Ok(Some(batch)) => {
-                bytes += bytes_of(&batch);
+                bytes += batch.content.bytes();
                 group.push(batch);
             }
             Ok(None) | Err(_) => break,
@@ -80,7 +79,8 @@ async fn gather(first: Batch, intake: &mut mpsc::Receiver<Batch>) -> Vec<Batch> 
 
 /// A batch as records.
 struct Encoded {
-    records: Vec<Bytes>,
+    payloads: Vec<Payload>,
+    records: usize,
     samples: u64,
     source: Arc<Source>,
     receipt: Receipt,
@@ -88,18 +88,37 @@ struct Encoded {
 
 impl Encoded {
     /// Lets the processors work on a batch first. Samples are counted as the receiver gave them.
-    fn of(batch: Batch, stages: &Stages) -> Self {
-        let Batch { mut profiles, receipt, source, trace: _ } = batch;
-        let samples = profiles.iter().map(|profile| profile.len() as u64).sum();
-        stages.process(&mut profiles);
-        let records = profiles.iter().map(|profile| record::encode(profile).into()).collect();
-        Self { records, samples, source, receipt }
+    /// `None` where it cannot be read, which its receipt is told.
+    fn of(batch: Batch, stages: &Stages) -> Option<Self> {
+        let Batch { content, receipt, source, trace: _ } = batch;
+        let samples = content.samples();
+        let payloads = match content {
+            Content::Request(request) if stages.is_empty() => {
+                vec![Payload { bytes: request.encode(), records: request.weight.profiles }]
+            }
+            content => {
+                let mut profiles = match content.profiles() {
+                    Ok(profiles) => profiles,
+                    Err(refused) => {
+                        tracing::error!(%refused, "a request that was found good cannot be read");
+                        source.count(false, samples);
+                        receipt.settle(Outcome::Lost);
+                        return None;
+                    }
+                };
+                stages.process(&mut profiles);
+                let one = |profile| Payload::from(Bytes::from(record::encode(profile)));
+                profiles.iter().map(one).collect()
+            }
+        };
+        let records = payloads.iter().map(|payload| payload.records as usize).sum();
+        Some(Self { payloads, records, samples, source, receipt })
     }
 
     /// Says what became of it, and counts it.
     fn settle(self, outcome: Outcome, stats: &IntakeStats) {
         let accepted = outcome == Outcome::Delivered;
-        stats.count(accepted, self.records.len());
+        stats.count(accepted, self.records);
         self.source.count(accepted, self.samples);
         self.receipt.settle(outcome);
     }
@@ -113,25 +132,25 @@ fn keep(
     spool: &Spool,
     stats: &IntakeStats,
 ) -> Option<Range<u64>> {
-    let encoded = group.into_iter().map(|batch| Encoded::of(batch, stages));
-    let (empty, group): (Vec<_>, Vec<_>) = encoded.partition(|batch| batch.records.is_empty());
+    let encoded = group.into_iter().filter_map(|batch| Encoded::of(batch, stages));
+    let (empty, group): (Vec<_>, Vec<_>) = encoded.partition(|batch| batch.records == 0);
     empty.into_iter().for_each(|batch| batch.settle(Outcome::Delivered, stats));
     if group.is_empty() {
         return Some(0..0);
     }
-    let all: Vec<Bytes> = group.iter().flat_map(|batch| batch.records.clone()).collect();
+    let all: Vec<_> = group.iter().flat_map(|batch| batch.payloads.clone()).collect();
     match spool.append(&all) {
         // One batch may be what is too large: each is tried by itself.
         Err(SpoolError::TooLarge { .. }) if group.len() > 1 => {
             for batch in group {
-                let outcome = outcome(spool.append(&batch.records), batch.records.len());
+                let outcome = outcome(spool.append(&batch.payloads), batch.records);
                 batch.settle(outcome, stats);
             }
             None
         }
         result => {
             let records = result.as_ref().ok().cloned();
-            let outcome = outcome(result, all.len());
+            let outcome = outcome(result, group.iter().map(|batch| batch.records).sum());
             group.into_iter().for_each(|batch| batch.settle(outcome, stats));
             records
         }

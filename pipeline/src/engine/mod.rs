@@ -6,6 +6,7 @@
 
 mod backoff;
 mod intake;
+mod open;
 mod process;
 mod running;
 mod stats;

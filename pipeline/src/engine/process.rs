@@ -24,6 +24,11 @@ impl Stages {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stages;
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Lets all of them work on a batch.
     pub fn process(&self, profiles: &mut Vec<Profile>) {
         let mut stages = self.0.lock().unwrap_or_else(PoisonError::into_inner);

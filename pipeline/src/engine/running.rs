@@ -130,6 +130,7 @@ impl Running {
             processor,
             dropped: self.stats.processor(&id),
         };
+        self.outlet.take_requests(processors.is_empty());
         self.stages.set(processors.into_iter().map(stage).collect());
     }
 

@@ -2,6 +2,7 @@
 //! delays nobody, and what is not delivered is there after a restart.
 
 use std::{
+    ops::Range,
     path::Path,
     sync::{Arc, Mutex},
     time::Duration,
@@ -12,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Pipeline, PipelineStats, Sink};
 use crate::{
-    component::{Export, ExportError, Exporter, Outlet, Processor, Receiver},
+    codec::{otlp, record},
+    component::{Batching, Content, Export, ExportError, Exporter, Outlet, Processor, Receiver},
     limits::Limits,
     profile::{Builder, Meta, Profile, SampleType, Temporality},
     receipt::Outcome,
@@ -31,14 +33,28 @@ fn profile(number: i64) -> Profile {
     builder.finish(Meta { sample_types, time_ns: number, ..Meta::default() }).expect("is whole")
 }
 
-/// Sends profiles `0..count`, then waits for the stop.
+/// A request of the profiles of these numbers, none of which is zero.
+fn request(numbers: Range<i64>) -> Content {
+    let profiles: Vec<_> = numbers.map(profile).collect();
+    let decoded = otlp::Decoder::default().keep(&otlp::encode(&profiles), &Limits::default());
+    Content::Request(decoded.expect("is whole").kept.expect("is ordinary"))
+}
+
+/// Sends profiles `0..count`, then waits for the stop. Of ten numbers three come in one request
+/// where the pipeline takes it, and one in a request of its own.
 struct Numbers(i64);
 
 #[async_trait]
 impl Receiver for Numbers {
     async fn run(self: Box<Self>, outlet: Outlet, stop: CancellationToken) -> anyhow::Result<()> {
         for number in 0..self.0 {
-            let settled = outlet.send(vec![profile(number)]).await?;
+            let content = match number % 10 {
+                2 if outlet.takes_requests() => request(number..number + 3),
+                3 | 4 if outlet.takes_requests() => continue,
+                6 => request(number..number + 1), // As on the way while processors came.
+                _ => Content::Profiles(vec![profile(number)]),
+            };
+            let settled = outlet.send_of(content, None).await?;
             if number % 10 == 9 {
                 assert_eq!(settled.await, Ok(Outcome::Delivered));
             }
@@ -87,6 +103,11 @@ impl Exporter for Memory {
         let numbers = export.profiles.iter().map(|p| (export.first, p.profile.meta.time_ns));
         self.0.lock().expect("whole").extend(numbers);
         Ok(())
+    }
+
+    /// So few that a push ends in the middle of a request.
+    fn batching(&self) -> Batching {
+        Batching { profiles_max: 4, ..Batching::default() }
     }
 }
 
@@ -167,7 +188,14 @@ async fn what_is_refused_for_good_is_kept_as_a_dead_letter() {
     let dir = tempfile::tempdir().expect("a directory");
     let stats = run(dir.path(), 5, &[("fussy", &Memory::new(Answer::Refuse))]).await;
     assert_eq!(stats.spool().exporters["fussy"].dead_lettered, 5);
-    assert_eq!(std::fs::read_dir(dir.path().join("dead/fussy")).expect("is there").count(), 5);
+    let letters = std::fs::read_dir(dir.path().join("dead/fussy")).expect("is there");
+    let number = |letter: std::io::Result<std::fs::DirEntry>| {
+        let bytes = std::fs::read(letter.expect("is there").path()).expect("can be read");
+        record::decode(&bytes, &Limits::default()).expect("is one profile").meta.time_ns
+    };
+    let mut numbers: Vec<_> = letters.map(number).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [0, 1, 2, 3, 4]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

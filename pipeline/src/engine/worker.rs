@@ -12,9 +12,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Sink, backoff::Backoff, blocking, stats::ExporterStats};
+use super::{
+    Sink,
+    backoff::Backoff,
+    blocking,
+    open::{self, Opener},
+    stats::ExporterStats,
+};
 use crate::{
-    codec::record,
     component::{Batching, Export, ExportError, Stored},
     limits::Limits,
     spool::{DropReason, Outcome, Reader, Record, Spool, SpoolError},
@@ -115,7 +120,8 @@ impl Worker {
                 false => reader.next(room.0, room.1),
             });
             let next = next.await?;
-            bytes += next.iter().map(|record| record.payload.len()).sum::<usize>();
+            let own = next.iter().filter(|record| record.part == 0);
+            bytes += own.map(|record| record.payload.len()).sum::<usize>();
             records.extend(next);
             if let Some(range) = planned {
                 // Where all of a plan was lost, what comes is already of the next push.
@@ -168,7 +174,7 @@ impl Worker {
             Pushed::Delivered => Outcome::Delivered,
             Pushed::DeadLettered(reason) => {
                 self.stats.gave_up(samples(&export));
-                self.dead_letter(records, reason.clone()).await?;
+                self.dead_letter(records, export, reason.clone()).await?;
                 Outcome::DeadLettered
             }
             Pushed::Expired => {
@@ -258,8 +264,9 @@ impl Worker {
         let limits = *self.limits.borrow();
         self.with_reader(move |reader| {
             let (mut profiles, mut whole) = (Vec::new(), Vec::new());
+            let mut opener = Opener::new(limits);
             for record in records {
-                match record::decode(&record.payload, &limits) {
+                match opener.profile(&record) {
                     Ok(profile) => {
                         let accepted_ms = record.appended_unix_ms as i64;
                         profiles.push(Stored { accepted_ms, profile: Arc::new(profile) });
@@ -267,7 +274,10 @@ impl Worker {
                     }
                     Err(refused) => {
                         tracing::error!(seq = record.seq, %refused, "a record cannot be read");
-                        reader.dead_letter(&record.payload, refused.reason.as_str())?;
+                        // What records share is kept once.
+                        if record.part == 0 {
+                            reader.dead_letter(&record.payload, refused.reason.as_str())?;
+                        }
                         reader.done(record.seq..record.seq + 1, Outcome::DeadLettered)?;
                     }
                 }
@@ -277,9 +287,17 @@ impl Worker {
         .await
     }
 
-    async fn dead_letter(&mut self, records: Vec<Record>, reason: String) -> anyhow::Result<()> {
+    /// Keeps what was refused for good, each profile by itself.
+    async fn dead_letter(
+        &mut self,
+        records: Vec<Record>,
+        export: Export,
+        reason: String,
+    ) -> anyhow::Result<()> {
         self.with_reader(move |reader| {
-            records.iter().try_for_each(|record| reader.dead_letter(&record.payload, &reason))
+            records.iter().zip(&export.profiles).try_for_each(|(record, stored)| {
+                reader.dead_letter(&open::alone(record, &stored.profile), &reason)
+            })
         })
         .await
     }

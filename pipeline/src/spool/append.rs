@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::segment::{self, Frame, Segment};
+use super::segment::{self, Frame, Payload, Segment};
 use super::{FullPolicy, Spool, SpoolError, lock, names};
 use crate::storage;
 
@@ -32,7 +32,7 @@ impl Spool {
     /// still turn up, as with any answer that was lost.
     ///
     /// The range is empty if there are no records, or if the spool is full under `drop_newest`.
-    pub fn append(&self, payloads: &[Bytes]) -> Result<Range<u64>, SpoolError> {
+    pub fn append(&self, payloads: &[Payload]) -> Result<Range<u64>, SpoolError> {
         self.check_limits(payloads)?;
         let mut writer = lock(&self.writer);
         let head = lock(&self.state).head;
@@ -53,7 +53,7 @@ impl Spool {
         // Nothing that counts as dropped may turn up after a crash.
         self.repair(&mut writer)?;
         for exporter in lock(&self.state).exporters.values_mut() {
-            exporter.cursor.progress.drop_on_arrival(payloads.len() as u64);
+            exporter.cursor.progress.drop_on_arrival(segment::records(payloads));
         }
         Ok(head..head)
     }
@@ -78,14 +78,14 @@ impl Spool {
         }
     }
 
-    fn check_limits(&self, payloads: &[Bytes]) -> Result<(), SpoolError> {
+    fn check_limits(&self, payloads: &[Payload]) -> Result<(), SpoolError> {
         let config = &self.config;
-        let record = payloads.iter().map(|payload| payload.len() as u64).max().unwrap_or(0);
+        let record = payloads.iter().map(|payload| payload.bytes.len() as u64).max().unwrap_or(0);
         // Offsets and lengths inside a segment have 32 bits.
         let segment_bytes_max = config.segment_bytes_max.min(u32::MAX.into());
         for (what, value, limit) in [
             ("record", record, config.record_bytes_max),
-            ("number of records", payloads.len() as u64, config.segment_records_max as u64),
+            ("number of records", segment::records(payloads), config.segment_records_max as u64),
             ("group of records", segment::encoded_bytes(payloads), segment_bytes_max),
             ("group of records", segment::encoded_bytes(payloads), self.bytes_max()),
         ] {

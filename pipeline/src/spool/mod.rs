@@ -34,7 +34,7 @@ pub use config::{FreeFloor, FullPolicy, SpoolConfig};
 pub use cursor::{DropReason, Outcome, Totals};
 pub use error::SpoolError;
 pub use reader::Reader;
-pub use segment::Record;
+pub use segment::{Payload, Record};
 pub use stats::{Rejected, SpoolStats};
 
 use append::Writer;

@@ -48,15 +48,16 @@ impl Reader {
             let Some(segment) = self.load(&run.frame)? else { continue };
             let Range { start, end } = run.records;
             let mut stop = end;
-            for seq in start..end {
-                let record =
-                    segment.record(seq).ok_or_else(|| self.out_of_order("read", seq..end))?;
+            for (seq, record) in (start..end).zip(segment.walk(start..end)) {
+                let record = record.ok_or_else(|| self.out_of_order("read", seq..end))?;
                 if self.is_expired(&record) && seq >= run.planned_until {
                     let expired = Outcome::Dropped(DropReason::Expired);
                     self.with_cursor(|cursor| cursor.settle(seq..seq + 1, expired))?;
                     continue;
                 }
-                let bytes = record.payload.len() as u64;
+                // What records share is taken once.
+                let shared = record.part > 0 && !batch.is_empty();
+                let bytes = if shared { 0 } else { record.payload.len() as u64 };
                 if batch.len() == records_max || (bytes > room && !batch.is_empty()) {
                     stop = seq;
                     break;

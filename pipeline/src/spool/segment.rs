@@ -11,8 +11,8 @@ use super::wire::Fields;
 
 const MAGIC: &[u8; 8] = b"ppspool\n";
 const END_MAGIC: &[u8; 8] = b"ppsp-end";
-/// The newest format of segments.
-pub(super) const VERSION: u32 = 1;
+/// The newest format of segments, in which records may share a payload; without such it is 1.
+pub(super) const VERSION: u32 = 2;
 pub(super) const HEADER_BYTES: usize = 28;
 const RECORD_HEADER_BYTES: usize = 16;
 pub(super) const TAIL_BYTES: usize = 48;
@@ -27,6 +27,23 @@ pub struct Record {
     pub appended_unix_ms: u64,
     /// What was appended.
     pub payload: Bytes,
+    /// Its place among the records that share the payload.
+    pub part: u32,
+}
+
+/// What is appended: bytes that are one record, or that stand for several.
+#[derive(Debug, Clone)]
+pub struct Payload {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// How many records they are, one at least.
+    pub records: u32,
+}
+
+impl From<Bytes> for Payload {
+    fn from(bytes: Bytes) -> Self {
+        Self { bytes, records: 1 }
+    }
 }
 
 /// What the frame of a segment says about it.
@@ -78,27 +95,35 @@ impl std::fmt::Display for Flaw {
 }
 
 /// Bytes of a segment with payloads of these sizes.
-pub(super) fn encoded_bytes(payloads: &[Bytes]) -> u64 {
-    let records = payloads.len() * (RECORD_HEADER_BYTES + INDEX_ENTRY_BYTES);
-    let frame = HEADER_BYTES + TAIL_BYTES;
-    (frame + records) as u64 + payloads.iter().map(|payload| payload.len() as u64).sum::<u64>()
+pub(super) fn encoded_bytes(payloads: &[Payload]) -> u64 {
+    let bytes = |payload: &Payload| {
+        let index = INDEX_ENTRY_BYTES as u64 * u64::from(payload.records);
+        RECORD_HEADER_BYTES as u64 + payload.bytes.len() as u64 + index
+    };
+    (HEADER_BYTES + TAIL_BYTES) as u64 + payloads.iter().map(bytes).sum::<u64>()
+}
+
+/// Records that these payloads are.
+pub(super) fn records(payloads: &[Payload]) -> u64 {
+    payloads.iter().map(|payload| u64::from(payload.records)).sum()
 }
 
 /// Builds the segment whose first record is `first`; the caller has checked the limits, which keep
 /// offsets and counts below 2³².
-pub(super) fn encode(first: u64, appended_unix_ms: u64, payloads: &[Bytes]) -> (Frame, Bytes) {
-    let count = payloads.len() as u32;
+pub(super) fn encode(first: u64, appended_unix_ms: u64, payloads: &[Payload]) -> (Frame, Bytes) {
+    let count = records(payloads) as u32;
+    let version = if count as usize == payloads.len() { 1 } else { VERSION };
     let mut out = BytesMut::with_capacity(encoded_bytes(payloads) as usize);
     out.put_slice(MAGIC);
-    out.put_u32_le(VERSION);
+    out.put_u32_le(version);
     out.put_u64_le(first);
     out.put_u32_le(count);
     put_crc(&mut out, 0);
     debug_assert_eq!(out.len(), HEADER_BYTES);
-    let mut offsets = Vec::with_capacity(payloads.len());
-    for payload in payloads {
+    let mut offsets = Vec::with_capacity(count as usize);
+    for Payload { bytes: payload, records } in payloads {
         let at = out.len();
-        offsets.push(at as u32);
+        offsets.extend((0..*records).map(|_| at as u32));
         out.put_u32_le(payload.len() as u32);
         out.put_u64_le(appended_unix_ms);
         let crc = crc32c::crc32c_append(crc32c::crc32c(&out[at..]), payload);
@@ -182,43 +207,83 @@ impl Segment {
         if whole_crc != Some(crc32c::crc32c(&bytes[..tail_at])) {
             return Err(Flaw::Checksum);
         }
+        let may_share = header[8..12] != 1_u32.to_le_bytes();
         let segment = Self { frame, bytes };
         // The sums are right, so a wrong length or offset would be a writer's bug; walking the
         // records once makes sure that no later step can run past the end.
-        let mut at = HEADER_BYTES;
+        let (mut at, mut before) = (HEADER_BYTES, None);
         for seq in segment.frame.records.clone() {
+            let entry = segment.entry(seq).ok_or(Flaw::Checksum)?;
+            if may_share && before == Some(entry) {
+                continue;
+            }
             let (_, payload) =
-                segment.locate(seq).filter(|(start, _)| *start == at).ok_or(Flaw::Checksum)?;
-            at = payload.end;
+                segment.locate(entry).filter(|_| entry == at).ok_or(Flaw::Checksum)?;
+            (at, before) = (payload.end, Some(entry));
         }
         Ok(segment)
     }
 
     /// The record with this number; `None` where the segment has no such record.
     pub(super) fn record(&self, seq: u64) -> Option<Record> {
-        let (at, payload) = self.locate(seq)?;
-        let appended_unix_ms = Fields(&self.bytes[at + 4..]).u64()?;
-        Some(Record { seq, appended_unix_ms, payload: self.bytes.slice(payload) })
+        let entry = self.entry(seq)?;
+        let (appended_unix_ms, payload) = self.locate(entry)?;
+        // Places rise, so the first record at this one is found by halves.
+        let (mut first, mut after) = (self.frame.records.start, seq);
+        while first < after {
+            let middle = first + (after - first) / 2;
+            match self.entry(middle) == Some(entry) {
+                true => after = middle,
+                false => first = middle + 1,
+            }
+        }
+        let part = (seq - first) as u32;
+        Some(Record { seq, appended_unix_ms, payload: self.bytes.slice(payload), part })
     }
 
-    /// Where a record and its payload are; `None` unless both lie inside and the sum is right.
-    fn locate(&self, seq: u64) -> Option<(usize, Range<usize>)> {
+    /// These records, one after the other. What several share is looked at once.
+    pub(super) fn walk(&self, records: Range<u64>) -> impl Iterator<Item = Option<Record>> {
+        let mut last: Option<(usize, Record)> = None;
+        records.map(move |seq| {
+            let entry = self.entry(seq)?;
+            let record = match last.take() {
+                Some((at, before)) if at == entry => {
+                    Record { seq, part: before.part + 1, ..before }
+                }
+                _ => self.record(seq)?,
+            };
+            last = Some((entry, record.clone()));
+            Some(record)
+        })
+    }
+
+    /// What the index says of a record: where it is.
+    fn entry(&self, seq: u64) -> Option<usize> {
         if !self.frame.records.contains(&seq) {
             return None;
         }
+        let at = self.index_at() + (seq - self.frame.records.start) as usize * INDEX_ENTRY_BYTES;
+        Some(Fields(self.bytes.get(at..)?).u32()? as usize)
+    }
+
+    fn index_at(&self) -> usize {
         let count = self.frame.records.end - self.frame.records.start;
-        let index_at = self.bytes.len() - TAIL_BYTES - count as usize * INDEX_ENTRY_BYTES;
-        let entry = index_at + (seq - self.frame.records.start) as usize * INDEX_ENTRY_BYTES;
-        let at = Fields(self.bytes.get(entry..)?).u32()? as usize;
+        self.bytes.len() - TAIL_BYTES - count as usize * INDEX_ENTRY_BYTES
+    }
+
+    /// When the record at this place was appended, and where its payload is; `None` unless it lies
+    /// inside and the sum is right.
+    fn locate(&self, at: usize) -> Option<(u64, Range<usize>)> {
+        let index_at = self.index_at();
         let mut fields = Fields(self.bytes.get(at..index_at)?);
         let len = fields.u32()? as usize;
-        fields.u64()?;
+        let appended_unix_ms = fields.u64()?;
         let crc = fields.u32()?;
         let start = at + RECORD_HEADER_BYTES;
         let payload = start..start.checked_add(len).filter(|end| *end <= index_at)?;
         let sum = crc32c::crc32c(&self.bytes[at..at + RECORD_HEADER_BYTES - 4]);
         let sum = crc32c::crc32c_append(sum, &self.bytes[payload.clone()]);
-        (sum == crc).then_some((at, payload))
+        (sum == crc).then_some((appended_unix_ms, payload))
     }
 }
 
@@ -231,8 +296,40 @@ mod tests {
     fn sample() -> (Vec<Bytes>, Bytes) {
         let payloads: Vec<Bytes> =
             [&b"first"[..], b"", &[9; 300]].map(Bytes::copy_from_slice).into();
-        let (_, bytes) = encode(41, 1_700_000_000_123, &payloads);
+        let (_, bytes) = encode(41, 1_700_000_000_123, &alone(&payloads));
         (payloads, bytes)
+    }
+
+    fn alone(payloads: &[Bytes]) -> Vec<Payload> {
+        payloads.iter().cloned().map(Payload::from).collect()
+    }
+
+    #[test]
+    fn records_share_a_payload() {
+        let of = |text: &'static str, records| Payload { bytes: text.into(), records };
+        let payloads = [of("same", 1), of("same", 3), of("", 2), of("last", 1)];
+        let (frame, bytes) = encode(7, 5, &payloads);
+        assert_eq!(frame.records, 7..14);
+        assert_eq!(bytes.len() as u64, encoded_bytes(&payloads));
+        let segment = check(&bytes).unwrap();
+        let got: Vec<_> = (7..14).map(|seq| segment.record(seq).unwrap()).collect();
+        let texts: Vec<_> = got.iter().map(|record| (&record.payload[..], record.part)).collect();
+        let walked: Option<Vec<_>> = segment.walk(9..14).collect();
+        assert_eq!(walked.unwrap(), got[2..]);
+        let s = &b"same"[..];
+        assert_eq!(texts, [(s, 0), (s, 0), (s, 1), (s, 2), (b"", 0), (b"", 1), (b"last", 0)]);
+        assert_eq!(got[1].payload.as_ptr(), got[3].payload.as_ptr(), "it stands there once");
+        // What version 1 did not have is damage there.
+        let mut old = bytes.to_vec();
+        old[8] = 1;
+        let crc = crc32c::crc32c(&old[..HEADER_BYTES - 4]);
+        old[HEADER_BYTES - 4..HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
+        let tail = old.len() - TAIL_BYTES;
+        let whole = crc32c::crc32c(&old[..tail]);
+        old[tail + 32..tail + 36].copy_from_slice(&whole.to_le_bytes());
+        let own = crc32c::crc32c(&old[tail..tail + 36]);
+        old[tail + 36..tail + 40].copy_from_slice(&own.to_le_bytes());
+        assert_eq!(check(&old).unwrap_err(), Flaw::Checksum);
     }
 
     /// A segment as version 1 wrote it. The file stays as it is when versions follow;
@@ -247,7 +344,10 @@ mod tests {
         let segment = Segment::decode(std::fs::read(path).unwrap().into()).unwrap();
         for (seq, payload) in (41..).zip(payloads) {
             let appended_unix_ms = 1_700_000_000_123;
-            assert_eq!(segment.record(seq), Some(Record { seq, appended_unix_ms, payload }));
+            assert_eq!(
+                segment.record(seq),
+                Some(Record { seq, appended_unix_ms, payload, part: 0 })
+            );
         }
     }
 
@@ -268,7 +368,7 @@ mod tests {
         assert_eq!(bytes[12..24], [41, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0]);
         assert_eq!(bytes[28..32], [5, 0, 0, 0], "length of the first record");
         assert_eq!(&bytes[44..49], b"first");
-        assert_eq!(bytes.len() as u64, encoded_bytes(&sample().0));
+        assert_eq!(bytes.len() as u64, encoded_bytes(&alone(&sample().0)));
         assert_eq!(crc32c::crc32c(&bytes), 304_649_135, "the bytes of this version never change");
     }
 
@@ -309,12 +409,12 @@ mod tests {
             payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..100), 1..20),
         ) {
             let payloads: Vec<Bytes> = payloads.into_iter().map(Bytes::from).collect();
-            let (frame, bytes) = encode(first, time, &payloads);
+            let (frame, bytes) = encode(first, time, &alone(&payloads));
             prop_assert_eq!(frame.bytes, bytes.len() as u64);
             let segment = check(&bytes).unwrap();
             prop_assert_eq!(&segment.frame, &frame);
             for (seq, payload) in frame.records.clone().zip(payloads) {
-                let record = Record { seq, appended_unix_ms: time, payload };
+                let record = Record { seq, appended_unix_ms: time, payload, part: 0 };
                 prop_assert_eq!(segment.record(seq), Some(record));
             }
             prop_assert_eq!(segment.record(frame.records.end), None);

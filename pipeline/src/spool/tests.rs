@@ -53,8 +53,8 @@ impl Bench {
     }
 }
 
-pub(super) fn records(count: usize, bytes: u64) -> Vec<Bytes> {
-    (0..count).map(|n| Bytes::from(vec![n as u8; bytes as usize])).collect()
+pub(super) fn records(count: usize, bytes: u64) -> Vec<Payload> {
+    (0..count).map(|n| Bytes::from(vec![n as u8; bytes as usize]).into()).collect()
 }
 
 pub(super) fn seqs(batch: &[Record]) -> Vec<u64> {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
-use pipeline::spool::{Clock, FreeFloor, FullPolicy, Reader, Spool, SpoolConfig};
+use pipeline::spool::{Clock, FreeFloor, FullPolicy, Payload, Reader, Spool, SpoolConfig};
 use pipeline::testing::{Lies, Rng, SimDisk};
 
 use super::model::{ExporterModel, Model, outcome_of};
@@ -119,20 +119,26 @@ impl Case {
             self.appended += 1;
             let mut payload = self.appended.to_le_bytes().to_vec();
             payload.resize(8 + self.rng.below(900) as usize, self.appended as u8);
-            payloads.push(Bytes::from(payload));
+            let records = if self.rng.below(3) == 0 { 1 + self.rng.below(3) as u32 } else { 1 };
+            payloads.push(Payload { bytes: Bytes::from(payload), records });
         }
+        let parts = |payload: &Payload| {
+            let bytes = payload.bytes.clone();
+            (0..payload.records).map(move |part| (bytes.clone(), part))
+        };
+        let records: Vec<_> = payloads.iter().flat_map(parts).collect();
         match self.spool().append(&payloads) {
             Ok(range) if range.is_empty() => {
                 ensure!(self.config.full == FullPolicy::DropNewest, "records vanished");
-                self.model.dropped_on_arrival += payloads.len() as u64;
+                self.model.dropped_on_arrival += records.len() as u64;
             }
             Ok(range) => {
-                ensure!(range.end - range.start == payloads.len() as u64, "{range:?}");
-                for (seq, payload) in range.zip(payloads) {
-                    ensure!(self.model.known.insert(seq, payload).is_none(), "{seq} given twice");
+                ensure!(range.end - range.start == records.len() as u64, "{range:?}");
+                for (seq, record) in range.zip(records) {
+                    ensure!(self.model.known.insert(seq, record).is_none(), "{seq} given twice");
                 }
             }
-            Err(_) => self.model.unanswered.extend(payloads),
+            Err(_) => self.model.unanswered.extend(records),
         }
         Ok(())
     }

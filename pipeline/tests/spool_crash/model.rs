@@ -27,9 +27,9 @@ pub struct ExporterModel {
 #[derive(Debug, Default)]
 pub struct Model {
     /// Records that were acknowledged or seen, by number: they never change.
-    pub known: BTreeMap<u64, Bytes>,
+    pub known: BTreeMap<u64, (Bytes, u32)>,
     /// Records whose append failed: each may turn up once, or never.
-    pub unanswered: BTreeSet<Bytes>,
+    pub unanswered: BTreeSet<(Bytes, u32)>,
     /// Most records that were ever dropped on arrival.
     pub dropped_on_arrival: u64,
     pub exporters: BTreeMap<&'static str, ExporterModel>,
@@ -38,12 +38,13 @@ pub struct Model {
 impl Model {
     /// Checks records that a reader gave, and remembers those that are new.
     pub fn see(&mut self, batch: &[Record]) -> anyhow::Result<()> {
-        for Record { seq, payload, .. } in batch {
+        for Record { seq, payload, part, .. } in batch {
+            let record = (payload.clone(), *part);
             match self.known.get(seq) {
-                Some(known) => ensure!(known == payload, "record {seq} has changed"),
+                Some(known) => ensure!(*known == record, "record {seq} has changed"),
                 None => {
-                    ensure!(self.unanswered.remove(payload), "record {seq} was never appended");
-                    self.known.insert(*seq, payload.clone());
+                    ensure!(self.unanswered.remove(&record), "record {seq} was never appended");
+                    self.known.insert(*seq, record);
                 }
             }
         }

@@ -82,7 +82,7 @@ pub(crate) async fn answer(
         answer.headers_mut().insert("grpc-accept-encoding", known);
         return answer;
     }
-    match intake.take(request.into_body(), Form::Framed.into(), peer).await {
+    match intake.take(request.into_body(), intake.otlp(Form::Framed), peer).await {
         Verdict::Taken(rejected, reason) => taken(&answer::response(rejected, &reason)),
         other => not_taken(other),
     }

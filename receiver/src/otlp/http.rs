@@ -62,7 +62,7 @@ pub(super) async fn answer(
         let status = wrong(format!("content encoding {encoding} is not known"));
         return failed(StatusCode::UNSUPPORTED_MEDIA_TYPE, &status, form);
     }
-    match intake.take(request.into_body(), form.into(), peer).await {
+    match intake.take(request.into_body(), intake.otlp(form), peer).await {
         Verdict::Taken(rejected, reason) => {
             let message = answer::response(rejected, &reason);
             let message = if form == Form::Json { json::response(&message) } else { message };

@@ -12,8 +12,8 @@ use std::{
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use pipeline::{
-    codec::otlp::Decoded,
-    component::Outlet,
+    codec::otlp::{Decoded, Kept},
+    component::{Content, Outlet},
     extension::Denied,
     limits::Limits,
     profile::Origin,
@@ -99,6 +99,11 @@ impl Intake {
         verdict
     }
 
+    /// How a body of OTLP is read here.
+    pub(crate) fn otlp(&self, form: Form) -> Reading {
+        Reading::otlp(form, &self.outlet)
+    }
+
     /// Somebody may not come in.
     pub(crate) fn denied(&self, denied: Denied, peer: SocketAddr) {
         self.log("a request was refused", &denied.to_string(), peer);
@@ -128,7 +133,13 @@ impl Intake {
         let late = |_| Refused::new(Reason::Timeout, "the body took too long");
         let body = time::timeout(BODY_TIMEOUT, read).await.map_err(late)??;
         let decoded = self.decode(body, reading, &mut share).await?;
-        let Decoded { mut profiles, rejected, error } = decoded;
+        let Decoded { mut profiles, rejected, error, kept } = decoded;
+        let origin = Origin { receiver: self.id.clone(), peer: peer.to_string() };
+        let received_ns = unix_now().as_nanos() as i64;
+        if let Some(mut request) = kept {
+            (request.origin, request.received_ns) = (origin, received_ns);
+            return self.store(Content::Request(request), 0, String::new()).await;
+        }
         let reason = match error {
             Some(refused) if profiles.is_empty() => return Err(refused),
             Some(refused) => refused.to_string(),
@@ -138,13 +149,24 @@ impl Intake {
             return Ok(Verdict::Taken(0, reason));
         }
         for profile in &mut profiles {
-            profile.meta.origin = Origin { receiver: self.id.clone(), peer: peer.to_string() };
+            profile.meta.origin = origin.clone();
             if profile.meta.time_ns == 0 {
-                profile.meta.time_ns = unix_now().as_nanos() as i64;
+                profile.meta.time_ns = received_ns;
             }
         }
+        self.store(Content::Profiles(profiles), rejected, reason).await
+    }
+
+    /// Waits until it is durable.
+    async fn store(
+        &self,
+        content: Content,
+        rejected: usize,
+        reason: String,
+    ) -> Result<Verdict, Refused> {
         let full = |_| Refused::new(Reason::PipelineFull, "the pipeline is full");
-        let sent = time::timeout(FULL_TIMEOUT, self.outlet.send(profiles)).await.map_err(full)?;
+        let sent =
+            time::timeout(FULL_TIMEOUT, self.outlet.send_of(content, None)).await.map_err(full)?;
         let Ok(settled) = sent else { return Ok(Verdict::Full("the pipeline stops".into())) };
         Ok(match settled.await {
             Ok(Outcome::Delivered) => Verdict::Taken(rejected, reason),
@@ -231,7 +253,8 @@ async fn decode_in(
     };
     let (place, decoded) = place.decode(body, read).await?;
     let decoded = decoded?;
-    share.decoded(decoded.profiles.iter().map(|profile| profile.bytes()).sum()).await;
+    let profiles = decoded.profiles.iter().map(|profile| profile.bytes()).sum::<usize>();
+    share.decoded(profiles + decoded.kept.as_ref().map_or(0, Kept::bytes)).await;
     drop(place);
     Ok(decoded)
 }
@@ -244,11 +267,12 @@ impl Reading {
     {
         Self { framed, read: Arc::new(read) }
     }
-}
 
-impl From<Form> for Reading {
-    fn from(form: Form) -> Self {
+    /// Of OTLP. What the pipeline takes as it comes is only looked at.
+    pub(crate) fn otlp(form: Form, outlet: &Outlet) -> Self {
+        let keep = outlet.takes_requests();
         Self::new(form == Form::Framed, move |decoders, body, limits| match form {
+            Form::Protobuf | Form::Framed if keep => decoders.otlp.keep(body, limits),
             Form::Protobuf | Form::Framed => decoders.otlp.decode(body, limits),
             Form::Json => decoders.otlp.decode_json(body, limits),
         })

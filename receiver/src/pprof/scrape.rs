@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use pipeline::{
-    component::Outlet,
+    component::{Content, Outlet},
     limits::Limits,
     profile::{Attributes, Baseline, Delta, delta, keep_types},
     reason::{Reason, Refused},
@@ -222,7 +222,10 @@ impl Scraper {
             turn.baseline = None;
         }
         if !digest.delta.profiles.is_empty() {
-            let sent = shared.outlet.send_of(digest.delta.profiles, span.context()).await;
+            let sent = shared
+                .outlet
+                .send_of(Content::Profiles(digest.delta.profiles), span.context())
+                .await;
             match sent.map_err(|_| Trouble::Closed)?.await {
                 Ok(Outcome::Delivered) => {}
                 Ok(Outcome::Rejected) => {

@@ -53,7 +53,8 @@ impl Bench {
 
     /// Appends records, and gives the segment that holds them as its file name and bytes.
     pub fn append(&self, payloads: &[&'static [u8]]) -> (String, Vec<u8>) {
-        let payloads: Vec<_> = payloads.iter().copied().map(Bytes::from_static).collect();
+        let payload = |bytes: &&'static [u8]| Bytes::from_static(bytes).into();
+        let payloads: Vec<_> = payloads.iter().map(payload).collect();
         let spool = self.open().expect("nothing newer was put there");
         spool.append(&payloads).expect("the disk has room");
         let entries = self.disk.list(Path::new(DIR)).expect("it is a directory");
@@ -84,7 +85,7 @@ impl Bench {
         check_account(&spool);
         read_all(&spool);
         check_account(&spool);
-        spool.append(&[Bytes::from_static(b"new")]).expect("the disk has room");
+        spool.append(&[Bytes::from_static(b"new").into()]).expect("the disk has room");
         assert_eq!(read_all(&spool), 1, "the new record comes back");
         let account = check_account(&spool);
         if account[0] > NUMBERS_MAX {

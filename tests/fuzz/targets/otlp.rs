@@ -23,6 +23,12 @@ fuzz_target!(init: seeds::write(&seeds::otlp()), |body: &[u8]| {
     };
     let decoded = decode(&mut Decoder::default(), &limits());
     let again = USED.with_borrow_mut(|decoder| decode(decoder, &limits()));
+    if !is_json && let Ok(Some(kept)) = Decoder::default().keep(body, &limits()).map(|d| d.kept) {
+        let read = decoded.as_ref().expect("what is kept can be read");
+        assert_eq!((read.rejected, &read.error), (0, &None));
+        assert_eq!(kept.open().as_ref(), Ok(&read.profiles));
+        assert_eq!(kept.weight.profiles as usize, read.profiles.len());
+    }
     let (Ok(decoded), Ok(again)) = (&decoded, &again) else {
         assert_eq!(decoded.err().map(|r| r.reason), again.err().map(|r| r.reason));
         return;

@@ -101,7 +101,8 @@ impl Source<'_, '_> {
         Ok(self.finish(group, first, &rows, timed, touched, budget)?)
     }
 
-    fn sample(&self, mut message: Cursor<'_>, sample: &mut Sample) -> Result<(), Refused> {
+    /// Reads a sample, and checks what it refers to.
+    pub fn sample(&self, mut message: Cursor<'_>, sample: &mut Sample) -> Result<(), Refused> {
         sample.attributes.clear();
         sample.values.clear();
         sample.times.clear();
@@ -236,7 +237,7 @@ impl Source<'_, '_> {
         }
     }
 
-    fn extra(&self, group: &[&Header], timed: Option<Timed>) -> Extra {
+    pub fn extra(&self, group: &[&Header], timed: Option<Timed>) -> Extra {
         let named =
             |header: &&Header| !header.common.name.is_empty() || header.temporality.is_some();
         Extra {
@@ -269,7 +270,7 @@ fn add_times(
 }
 
 /// What a sample adds to its row.
-fn observed(sample: &Sample) -> Result<i64, Refused> {
+pub fn observed(sample: &Sample) -> Result<i64, Refused> {
     match (sample.values.len(), sample.times.len()) {
         (0, times) => Ok(times as i64),
         (1, 0) => Ok(sample.values[0]),

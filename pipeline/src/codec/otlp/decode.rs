@@ -3,9 +3,11 @@
 use super::{
     build::{Failed, Owner, Source},
     header::{self, Header, old_wire},
+    kept::Kept,
     tables::{Tables, index},
     touched::Touched,
     values::{self, Budget},
+    weigh::{Scale, Weight},
 };
 use crate::{
     codec::{
@@ -34,6 +36,8 @@ pub struct Decoded {
     pub rejected: usize,
     /// Why the first of them could not.
     pub error: Option<Refused>,
+    /// The request in place of its profiles, where that was asked for and all of it can be kept.
+    pub kept: Option<Kept>,
 }
 
 /// Reads requests, and keeps its buffers from one to the next.
@@ -51,6 +55,24 @@ impl Decoder {
     /// that is broken by itself is counted as rejected.
     pub fn decode(&mut self, body: &[u8], limits: &Limits) -> Result<Decoded, Refused> {
         self.transformed(body, limits, |decoder, bytes| decoder.plain(bytes, limits))
+    }
+
+    /// The same, but gives the request itself where all of its profiles can be read, and makes no
+    /// profiles then.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn keep(&mut self, body: &[u8], limits: &Limits) -> Result<Decoded, Refused> {
+        self.transformed(body, limits, |decoder, bytes| {
+            let parts = Parts::read(bytes, limits)?;
+            match parts.weigh(limits, &mut decoder.touched) {
+                Ok(weight) if weight.profiles > 0 => {
+                    let kept = Some(Kept::new(weight, body, limits));
+                    Ok(Decoded { kept, ..Decoded::default() })
+                }
+                _ => parts.build(limits, &mut decoder.touched),
+            }
+        })
     }
 
     /// The same for a request in JSON.
@@ -88,6 +110,18 @@ impl Decoder {
     }
 
     fn plain(&mut self, bytes: &[u8], limits: &Limits) -> Result<Decoded, Refused> {
+        Parts::read(bytes, limits)?.build(limits, &mut self.touched)
+    }
+}
+
+/// The dictionary of a request, and where its resources are.
+struct Parts<'a> {
+    tables: Tables<'a>,
+    resources: Vec<Span>,
+}
+
+impl<'a> Parts<'a> {
+    fn read(bytes: &'a [u8], limits: &Limits) -> Result<Self, Refused> {
         let (mut resources, mut dictionary) = (Vec::new(), Vec::new());
         let mut cursor = Cursor::new(bytes, (0, bytes.len() as u32));
         while let Some((field, value)) = cursor.field()? {
@@ -100,17 +134,34 @@ impl Decoder {
             }
             room(resources.len() + dictionary.len(), limits)?;
         }
-        let tables = Tables::read(bytes, &dictionary, limits)?;
-        let mut read = Read {
-            tables: &tables,
-            limits,
-            budget: Budget::new(limits.decoded_bytes_max),
-            touched: &mut self.touched,
-            seen: 0,
-            decoded: Decoded::default(),
-        };
-        resources.into_iter().try_for_each(|span| read.resource(span))?;
-        Ok(read.decoded)
+        Ok(Self { tables: Tables::read(bytes, &dictionary, limits)?, resources })
+    }
+
+    fn walk<'r>(
+        &'r self,
+        limits: &'r Limits,
+        touched: &'r mut Touched,
+        budget: Budget,
+        scale: Option<Scale>,
+    ) -> Result<Read<'r, 'a>, Refused> {
+        let (tables, decoded) = (&self.tables, Decoded::default());
+        let mut read = Read { tables, limits, budget, touched, seen: 0, decoded, scale };
+        self.resources.iter().try_for_each(|span| read.resource(*span))?;
+        Ok(read)
+    }
+
+    /// Makes the profiles.
+    fn build(&self, limits: &Limits, touched: &mut Touched) -> Result<Decoded, Refused> {
+        let budget = Budget::new(limits.decoded_bytes_max);
+        Ok(self.walk(limits, touched, budget, None)?.decoded)
+    }
+
+    /// Says what the request holds. An error is a doubt, and no word about it.
+    fn weigh(&self, limits: &Limits, touched: &mut Touched) -> Result<Weight, Refused> {
+        let mut budget = Budget::new(limits.decoded_bytes_max);
+        let scale = Scale::new(&self.tables, &mut budget)?;
+        let read = self.walk(limits, touched, budget, Some(scale))?;
+        Ok(read.scale.map(|scale| scale.weight).unwrap_or_default())
     }
 }
 
@@ -133,6 +184,8 @@ struct Read<'r, 'a> {
     /// Resources, scopes and profiles so far.
     seen: usize,
     decoded: Decoded,
+    /// In place of building profiles, they are weighed on it.
+    scale: Option<Scale>,
 }
 
 impl Read<'_, '_> {
@@ -251,6 +304,11 @@ impl Read<'_, '_> {
         for group in groups {
             let first = group.iter().copied().min().unwrap_or_default();
             let members: Vec<&Header> = group.iter().map(|at| &headers[*at]).collect();
+            if let Some(scale) = &mut self.scale {
+                let source = Source { tables: self.tables, limits: self.limits, owner };
+                scale.add(&source, &members, &mut self.budget)?;
+                continue;
+            }
             match self.build(&members, &headers[first], owner) {
                 Err(Failed::Timed) => {
                     for header in members {
@@ -285,7 +343,7 @@ impl Read<'_, '_> {
 
     /// Counts profiles that cannot be read; an old version is never that of a part only.
     fn reject(&mut self, refused: Refused, profiles: usize) -> Result<(), Refused> {
-        if refused.reason == Reason::OldWire {
+        if refused.reason == Reason::OldWire || self.scale.is_some() {
             return Err(refused);
         }
         self.decoded.rejected += profiles;

@@ -17,6 +17,7 @@ mod encode;
 mod header;
 pub mod json;
 mod json_write;
+pub mod kept;
 mod labels;
 mod part;
 mod rows;
@@ -25,9 +26,12 @@ mod split;
 mod tables;
 mod touched;
 mod values;
+mod weigh;
 
 pub use decode::{Decoded, Decoder};
 pub use encode::{Encoder, encode};
+pub use kept::Kept;
 pub use split::{Position, Request, next_request};
+pub use weigh::Weight;
 #[cfg(test)]
 mod tests;

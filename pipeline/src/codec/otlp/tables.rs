@@ -250,6 +250,14 @@ impl<'a> Tables<'a> {
         String::from_utf8_lossy(&self.bytes[start as usize..end as usize])
     }
 
+    /// Bytes of all strings; `None` where some of them are not UTF-8.
+    pub fn text_bytes(&self) -> Option<usize> {
+        self.strings.iter().try_fold(0, |sum, (start, end)| {
+            let text = std::str::from_utf8(&self.bytes[*start as usize..*end as usize]);
+            Some(sum + text.ok()?.len())
+        })
+    }
+
     /// Number of strings.
     pub fn strings_len(&self) -> usize {
         self.strings.len()

@@ -22,6 +22,11 @@ impl Budget {
         Self(bytes)
     }
 
+    /// What is left.
+    pub fn left(&self) -> usize {
+        self.0
+    }
+
     /// Takes a part of it.
     pub fn take(&mut self, bytes: usize) -> Result<(), Refused> {
         let left = self.0.checked_sub(bytes);

@@ -57,7 +57,7 @@ impl Running {
             while let Some(batch) = intake.recv().await {
                 number += 1;
                 if outcome(number) == Outcome::Delivered {
-                    taken.lock().unwrap().extend(batch.profiles);
+                    taken.lock().unwrap().extend(batch.content.profiles().unwrap());
                 }
                 batch.receipt.settle(outcome(number));
             }

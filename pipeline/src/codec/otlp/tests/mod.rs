@@ -3,6 +3,7 @@
 
 mod canonical;
 mod hostile;
+mod kept;
 mod mapping;
 mod random;
 mod round_trip;

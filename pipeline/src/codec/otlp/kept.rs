@@ -1,0 +1,127 @@
+//! A request that goes into the spool as it came: it was looked at as a whole, and is read when an
+//! exporter wants its profiles. Its record is the version, varints and texts of who sent it when,
+//! and the body.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::{Decoder, weigh::Weight};
+use crate::{
+    codec::{
+        inflate,
+        wire::{Cursor, put_varint},
+    },
+    limits::Limits,
+    profile::{Origin, Profile},
+    reason::{Reason, Refused},
+};
+
+/// The version of its record, the first byte of it.
+pub const VERSION: u8 = 4;
+
+/// How well a body is compressed that came as it is.
+const ZSTD_LEVEL: i32 = 1;
+
+/// A request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Who sent it; of all of its profiles.
+    pub origin: Origin,
+    /// When it came, nanoseconds since 1970: the time of profiles that say none.
+    pub received_ns: i64,
+    /// What it holds.
+    pub weight: Weight,
+    /// What one profile of it may cost.
+    pub limits: Limits,
+    /// The protobuf, compressed.
+    body: Bytes,
+}
+
+impl Kept {
+    pub(super) fn new(weight: Weight, body: &[u8], limits: &Limits) -> Self {
+        let body = match inflate::is_compressed(body) {
+            true => Bytes::copy_from_slice(body),
+            false => {
+                let compressed = zstd::bulk::compress(body, ZSTD_LEVEL);
+                compressed.expect("memory takes all that is written").into()
+            }
+        };
+        let (origin, received_ns, limits) = (Origin::default(), 0, *limits);
+        Self { origin, received_ns, weight, limits, body }
+    }
+
+    /// Bytes of memory that it takes.
+    pub fn bytes(&self) -> usize {
+        self.body.len()
+    }
+
+    /// As the payload of so many records as it has profiles.
+    pub fn encode(&self) -> Bytes {
+        let mut head = vec![VERSION];
+        put_varint(&mut head, u64::from(self.weight.profiles));
+        put_varint(&mut head, self.received_ns as u64);
+        for text in [&self.origin.receiver, &self.origin.peer] {
+            put_varint(&mut head, text.len() as u64);
+            head.extend_from_slice(text.as_bytes());
+        }
+        let mut out = BytesMut::with_capacity(head.len() + self.body.len());
+        out.put_slice(&head);
+        out.put_slice(&self.body);
+        out.freeze()
+    }
+
+    /// Its profiles.
+    ///
+    /// # Errors
+    /// None that is expected: it was looked at before it was kept.
+    pub fn open(&self) -> Result<Vec<Profile>, Refused> {
+        let Self { origin, received_ns, weight, limits, body } = self;
+        profiles(&mut Decoder::default(), body, limits, origin, *received_ns, weight.profiles)
+    }
+}
+
+/// The profiles of a record that [`Kept::encode`] wrote.
+pub fn decode(
+    decoder: &mut Decoder,
+    record: &[u8],
+    limits: &Limits,
+) -> Result<Vec<Profile>, Refused> {
+    let mut cursor = Cursor::new(record, (1, record.len() as u32));
+    let count = u32::try_from(cursor.varint()?).unwrap_or(u32::MAX);
+    let received_ns = cursor.varint()? as i64;
+    let mut text = || {
+        let length = cursor.varint()?;
+        let bytes = cursor.take(length)?.bytes();
+        let text = std::str::from_utf8(bytes).map(str::to_owned);
+        text.map_err(|_| Refused::new(Reason::Malformed, "a record with text that is none"))
+    };
+    let origin = Origin { receiver: text()?, peer: text()? };
+    profiles(decoder, cursor.bytes(), limits, &origin, received_ns, count)
+}
+
+fn profiles(
+    decoder: &mut Decoder,
+    body: &[u8],
+    limits: &Limits,
+    origin: &Origin,
+    received_ns: i64,
+    count: u32,
+) -> Result<Vec<Profile>, Refused> {
+    // What was compressed here may be larger than what came.
+    let limits = Limits { body_bytes_max: usize::MAX, ..*limits };
+    let decoded = decoder.decode(body, &limits)?;
+    if let Some(refused) = decoded.error {
+        return Err(refused);
+    }
+    let mut profiles = decoded.profiles;
+    if profiles.len() != count as usize {
+        let detail = format!("a request of {} profiles in place of {count}", profiles.len());
+        return Err(Refused::new(Reason::Malformed, detail));
+    }
+    for profile in &mut profiles {
+        profile.meta.origin = origin.clone();
+        if profile.meta.time_ns == 0 {
+            profile.meta.time_ns = received_ns;
+        }
+    }
+    Ok(profiles)
+}

@@ -1,0 +1,126 @@
+//! A request that is kept as it came gives the profiles that reading it at once would have given,
+//! whatever it holds and however tight the limits are.
+
+use std::io::Write;
+
+use proptest::prelude::*;
+use prost::Message;
+
+use super::{Decoded, Decoder, profile, random::Draw, request, sample};
+use crate::{
+    codec::{otlp, record, samples},
+    limits::Limits,
+    profile::{Origin, Profile},
+};
+
+/// Whether it was kept, after a look that all is as if it was not.
+fn keep(body: &[u8], limits: &Limits) -> bool {
+    let read = Decoder::default().decode(body, limits);
+    let kept = Decoder::default().keep(body, limits);
+    let (read, mut kept) = match (read, kept) {
+        (Ok(read), Ok(kept)) => (read, kept),
+        (read, kept) => {
+            assert_eq!(read.map(|_| ()), kept.map(|_| ()));
+            return false;
+        }
+    };
+    let Some(request) = kept.kept.take() else {
+        let all = |d: Decoded| (d.profiles, d.rejected, d.error);
+        assert_eq!(all(kept), all(read));
+        return false;
+    };
+    assert_eq!((kept.profiles.len(), read.rejected, read.error), (0, 0, None));
+    assert_eq!(request.weight.profiles as usize, read.profiles.len());
+    let samples = read.profiles.iter().map(|profile| profile.len() as u64).sum::<u64>();
+    assert!(request.weight.samples <= samples, "{:?} of {samples}", request.weight);
+    assert_eq!(request.open().unwrap(), read.profiles);
+    let mut decoder = Decoder::default();
+    let stored = record::decode_all(&mut decoder, &request.encode(), limits).unwrap();
+    assert_eq!(stored, read.profiles);
+    true
+}
+
+/// Limits that many a request is near to.
+fn tight(numbers: &[usize; 6]) -> Limits {
+    Limits {
+        samples_max: numbers[0],
+        frames_max: numbers[1] * 4,
+        frames_per_stack_max: numbers[2],
+        labels_max: numbers[3] * 2,
+        labels_per_sample_max: numbers[3],
+        strings_max: numbers[4] * 3,
+        decoded_bytes_max: numbers[5] * 256,
+        sample_types_max: 1 + numbers[2],
+        ..Limits::default()
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_kept_is_what_would_be_read(
+        numbers in proptest::collection::vec(any::<u32>(), 1..300),
+        limits in any::<[u8; 6]>(),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let mut body = Draw::new(&numbers).request().encode_to_vec();
+        keep(&body, &Limits::default());
+        keep(&body, &tight(&limits.map(usize::from)));
+        let at = at.index(body.len());
+        body[at] = byte;
+        keep(&body, &Limits::default());
+        keep(&body[..at], &Limits::default());
+    }
+
+    #[test]
+    fn what_is_ordinary_is_kept(
+        seeds in proptest::collection::vec(any::<u32>(), 1..200),
+        types in 1..5usize,
+    ) {
+        let mut profile = samples::profile(&seeds, types);
+        profile.meta.name = "cpu".into();
+        prop_assert!(keep(&otlp::encode([&profile]), &Limits::default()));
+    }
+}
+
+fn origin() -> Origin {
+    Origin { receiver: "otlp/x".into(), peer: "127.0.0.1:1".into() }
+}
+
+#[test]
+fn time_and_origin_come_from_who_received_it() {
+    let timed =
+        |time_unix_nano| super::OtlpProfile { time_unix_nano, ..profile(0, vec![sample(1)]) };
+    let plain = request(vec![timed(0), timed(7)], super::dictionary(&[])).encode_to_vec();
+    let mut gzip = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+    gzip.write_all(&plain).unwrap();
+    let zstd = zstd::bulk::compress(&plain, 1).unwrap();
+    for body in [plain, gzip.finish().unwrap(), zstd] {
+        let mut kept = Decoder::default().keep(&body, &Limits::default()).unwrap().kept.unwrap();
+        (kept.origin, kept.received_ns) = (origin(), 5);
+        let of = |profiles: Vec<Profile>| -> Vec<_> {
+            profiles
+                .into_iter()
+                .map(|profile| (profile.meta.time_ns, profile.meta.origin))
+                .collect()
+        };
+        let want = [(5, origin()), (7, origin())];
+        assert_eq!(of(kept.open().unwrap()), want);
+        let record = kept.encode();
+        let mut decoder = Decoder::default();
+        let stored = record::decode_all(&mut decoder, &record, &Limits::default()).unwrap();
+        assert_eq!(of(stored), want);
+        for length in 0..record.len() {
+            let cut = &record[..length];
+            assert!(record::decode_all(&mut decoder, cut, &Limits::default()).is_err(), "{length}");
+        }
+    }
+}
+
+#[test]
+fn a_request_of_nothing_is_not_kept() {
+    for body in [&[][..], &request(vec![], super::dictionary(&[])).encode_to_vec()] {
+        let decoded = Decoder::default().keep(body, &Limits::default()).unwrap();
+        assert_eq!((decoded.kept, decoded.profiles.len()), (None, 0));
+    }
+}
