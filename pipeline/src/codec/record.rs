@@ -139,7 +139,7 @@ pub fn decode_all(
     }
 }
 
-/// Reads a record of one profile. What is not whole is refused, as is a version that is newer than ours.
+/// Reads a record of one profile. What is not whole is refused, as is a version newer than ours.
 pub fn decode(record: &[u8], limits: &Limits) -> Result<Profile, Refused> {
     let version = match record.first() {
         Some(version @ 1..=VERSION) => *version,
