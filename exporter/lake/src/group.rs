@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use parquet::{
-    basic::{LogicalType, TimeUnit},
+    basic::{ConvertedType, LogicalType, TimeUnit},
     file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData},
 };
 
@@ -223,9 +223,10 @@ impl<'f> Group<'f> {
 
     fn chunk(&self, leaf: usize) -> Result<Chunk, PageError> {
         let meta = self.meta().column(leaf);
-        let micros = match meta.column_descr().logical_type_ref() {
+        let about = meta.column_descr();
+        let micros = match about.logical_type_ref() {
             Some(LogicalType::Timestamp(time)) => time.unit == TimeUnit::MICROS,
-            _ => true,
+            _ => about.converted_type() != ConvertedType::TIMESTAMP_MILLIS,
         };
         if !micros {
             return Err(PageError::Other);

@@ -3,7 +3,7 @@
 //! What every question works on: a column of text costs one code per run of rows, and its strings
 //! are looked at once each. Pages of our own writer (and of most others: dictionary, delta and
 //! plain pages of format 1, zstd or uncompressed) are read here; any other layout goes through the
-//! stock Arrow reader (`stock`) and comes out in the same shape. Whatever a file says is checked
+//! reader of parquet-rs (`stock`) and comes out in the same shape. Whatever a file says is checked
 //! before it is used: a damaged file gives an error, never a panic, and never memory without bound.
 
 mod chunk;
@@ -50,12 +50,6 @@ impl PageError {
 
 impl From<parquet::errors::ParquetError> for PageError {
     fn from(error: parquet::errors::ParquetError) -> Self {
-        Self::Damaged(error.to_string())
-    }
-}
-
-impl From<arrow::error::ArrowError> for PageError {
-    fn from(error: arrow::error::ArrowError) -> Self {
         Self::Damaged(error.to_string())
     }
 }
