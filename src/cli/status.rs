@@ -127,14 +127,15 @@ fn write_pipeline(pipeline: &Value, out: &mut String) {
     if let Some(age) = spool["oldest_age_s"].as_f64() {
         let _ = write!(line, ", the oldest waits for {age:.0}s");
     }
-    if spool["writable"] == false {
-        line.push_str(", CANNOT BE WRITTEN");
-    }
     match number(&spool["corrupt_files"]) {
         0 => {}
         files => drop(write!(line, ", {files} files set aside as corrupt")),
     }
     let _ = writeln!(out, "{line}");
+    if spool["writable"] == false {
+        let why = spool["error"].as_str().map(visible).unwrap_or("the disk takes nothing".into());
+        let _ = writeln!(out, "    CANNOT BE WRITTEN, so nothing is accepted: {why}");
+    }
     for exporter in list(&pipeline["exporters"]) {
         let dropped = exporter["dropped"].as_object().into_iter().flatten();
         let dropped: Vec<String> =
@@ -197,7 +198,7 @@ mod tests {
             "pipelines": [{
                 "name": "profiles", "accepted": 9, "refused": 1, "filtered": {"filter": 2},
                 "spool": {"bytes": 2048, "segments": 1, "oldest_age_s": 4.2, "writable": false,
-                          "corrupt_files": 0},
+                          "error": "no space left", "corrupt_files": 0},
                 "exporters": [{"exporter": "parquet", "delivered": 7, "pending": 2,
                     "dead_lettered": 0, "dropped": {"expired": 3}, "last_error": "disk is full"}],
             }],
@@ -216,7 +217,8 @@ profpipe 0.1.0, config loaded 2m ago
     b
 
 pipeline profiles: 9 profiles accepted, 1 refused, 2 filtered since the start
-  spool: 2kB in 1 segments, the oldest waits for 4s, CANNOT BE WRITTEN
+  spool: 2kB in 1 segments, the oldest waits for 4s
+    CANNOT BE WRITTEN, so nothing is accepted: no space left
   parquet: 7 delivered, 2 waiting, 0 dead letters, 3 expired dropped
     failing: disk is full
 

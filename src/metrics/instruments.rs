@@ -119,7 +119,7 @@ const SPOOL: &[(&str, &str, Size)] = &[
     ("profpipe_spool_segments", "Number of segment files", |s| s.segments),
     ("profpipe_spool_corrupt_files", "Files set aside since the start", |s| s.corrupt_files),
     ("profpipe_spool_writable", "1 while the disk keeps what it is given", |s| {
-        u64::from(s.writable)
+        u64::from(s.disk_fault.is_none())
     }),
     ("profpipe_spool_oldest_age_seconds", "Age of the oldest profile that waits", |s| {
         s.oldest_age.map_or(0, |age| age.as_secs())

@@ -123,6 +123,10 @@ async fn a_full_disk_is_survived() {
         }
         let ready = disk.running.get("/readyz").await;
         assert_eq!(ready.status, 503, "round {round}: full: {}", ready.text());
+        assert!(ready.text().contains("space"), "round {round}: {}", ready.text());
+        let status = disk.running.json("/api/v1/status").await;
+        let why = status["pipelines"][0]["spool"]["error"].as_str().unwrap_or_default();
+        assert!(why.contains("space"), "round {round}: {status}");
         let failed = disk.running.account().await.sum("profpipe_scrapes_total", "pipeline_full");
         assert!(failed > 0, "round {round}: nothing was refused");
         drop(file);

@@ -163,7 +163,7 @@ fn after_three_failures_the_spool_refuses_and_tries_again_by_itself() {
     for _ in 0..2 {
         let refused = spool.append(&records(1, 10));
         assert!(matches!(refused, Err(SpoolError::NotWritable(_))), "{refused:?}");
-        assert!(!spool.is_writable() && !spool.stats().writable);
+        assert!(!spool.is_writable() && spool.stats().disk_fault.is_some());
     }
     spool.tend();
     assert!(!spool.is_writable(), "too early");

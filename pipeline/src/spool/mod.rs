@@ -120,10 +120,7 @@ impl Spool {
     /// Why the disk lets the spool take nothing, if it does: a part of readiness. A spool that is
     /// full because a destination is away is not a fault of the disk.
     pub fn disk_fault(&self) -> Option<String> {
-        let state = lock(&self.state);
-        let full =
-            || (state.too_many_bytes > 0).then(|| "no space left above the free floor".to_owned());
-        state.failure.clone().or_else(full)
+        lock(&self.state).disk_fault()
     }
 
     /// Changes what the spool may take and how long it keeps it, from the next record on.

@@ -29,8 +29,8 @@ pub struct SpoolStats {
     pub head: u64,
     /// Files set aside as corrupt since the spool was opened.
     pub corrupt_files: u64,
-    /// Whether the disk keeps what it is given.
-    pub writable: bool,
+    /// Why the disk keeps nothing of what it is given, if so.
+    pub disk_fault: Option<String>,
     /// Whether the room for emergencies is set aside.
     pub ballast: bool,
     /// The account of each exporter, those removed since the spool was opened among them.
@@ -53,7 +53,7 @@ impl Spool {
             oldest_age: oldest.map(Duration::from_millis),
             head: state.head,
             corrupt_files: state.corrupt_files,
-            writable: state.failure.is_none() && state.too_many_bytes == 0,
+            disk_fault: state.disk_fault(),
             ballast,
             exporters: state.removed.clone().into_iter().chain(declared).collect(),
         }
@@ -66,6 +66,12 @@ impl Spool {
 }
 
 impl State {
+    pub(super) fn disk_fault(&self) -> Option<String> {
+        let is_full = self.too_many_bytes > 0;
+        let full = || is_full.then(|| "no space left above the free floor".to_owned());
+        self.failure.clone().or_else(full)
+    }
+
     pub(super) fn reject(&mut self, file: String, reason: String) {
         self.corrupt_files += 1;
         if self.rejected.len() == REJECTED_MAX {

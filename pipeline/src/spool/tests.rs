@@ -102,7 +102,7 @@ fn records_come_in_order_within_limits_and_segments_go_when_all_passed() {
     parquet.save().unwrap();
     assert_eq!(bench.segment_files().len(), 1);
     let stats = spool.stats();
-    assert_eq!((stats.segments, stats.head, stats.writable), (1, 5, true));
+    assert_eq!((stats.segments, stats.head, stats.disk_fault), (1, 5, None));
     assert_eq!(stats.exporters["parquet"].dead_lettered, 4);
     check_account(&spool);
 }

@@ -36,6 +36,9 @@ struct Spool {
     segments: u64,
     oldest_age_s: Option<f64>,
     writable: bool,
+    /// Why it cannot be written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
     corrupt_files: u64,
 }
 
@@ -91,7 +94,8 @@ impl Pipeline {
             bytes: spool.bytes,
             segments: spool.segments,
             oldest_age_s: spool.oldest_age.map(|age| age.as_secs_f64()),
-            writable: spool.writable,
+            writable: spool.disk_fault.is_none(),
+            error: spool.disk_fault,
             corrupt_files: spool.corrupt_files,
         };
         let (name, filtered) = (stats.name().to_owned(), stats.processors().into_iter().collect());
