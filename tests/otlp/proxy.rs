@@ -12,8 +12,9 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::{Peer, tls::Authority};
+use super::Peer;
 use crate::support::{
+    authority::Authority,
     numbers::Numbers,
     process::{Running, eventually},
 };

@@ -4,42 +4,9 @@ use std::path::PathBuf;
 
 use exporter::otlp::{Config, Otlp, Tls};
 use pipeline::{component::Exporter, receipt::Outcome};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 use super::{Peer, export};
-
-/// An authority, and files of certificates that it signed.
-pub(super) struct Authority {
-    folder: tempfile::TempDir,
-    issuer: CertifiedIssuer<'static, KeyPair>,
-}
-
-impl Authority {
-    pub(super) fn new() -> Self {
-        let mut params = CertificateParams::new(vec![]).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let issuer = CertifiedIssuer::self_signed(params, key).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("ca.pem"), issuer.pem()).unwrap();
-        Self { folder, issuer }
-    }
-
-    pub(super) fn ca(&self) -> PathBuf {
-        self.folder.path().join("ca.pem")
-    }
-
-    /// Files of a certificate and its key.
-    pub(super) fn sign(&self, name: &str) -> (PathBuf, PathBuf) {
-        let params = CertificateParams::new(vec!["localhost".into()]).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let path = |end: &str| self.folder.path().join(format!("{name}.{end}"));
-        std::fs::write(path("crt"), certificate.pem()).unwrap();
-        std::fs::write(path("key"), key.serialize_pem()).unwrap();
-        (path("crt"), path("key"))
-    }
-}
+use crate::support::authority::Authority;
 
 #[tokio::test]
 async fn both_sides_show_who_they_are() {

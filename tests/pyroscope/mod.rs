@@ -1,6 +1,7 @@
 //! What agents of Pyroscope push: the requests that Alloy makes, what a stranger is answered, and
 //! the real agents of Go.
 
+mod access;
 mod agents;
 mod refusals;
 
@@ -37,6 +38,7 @@ struct Peer {
 struct Answer {
     status: u16,
     retry_after: Option<String>,
+    challenge: Option<String>,
     grpc_status: Option<String>,
     body: String,
 }
@@ -74,9 +76,10 @@ impl Peer {
             let answer = request.send().await.unwrap();
             let text = |name| answer.headers().get(name).map(|v| v.to_str().unwrap().to_owned());
             let (retry_after, grpc_status) = (text("retry-after"), text("grpc-status"));
+            let challenge = text("www-authenticate");
             let status = answer.status().as_u16();
             let body = String::from_utf8_lossy(&answer.bytes().await.unwrap()).into_owned();
-            Answer { status, retry_after, grpc_status, body }
+            Answer { status, retry_after, challenge, grpc_status, body }
         }
     }
 

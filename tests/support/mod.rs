@@ -1,5 +1,6 @@
 //! What the tests share: programs that are built once, and processes that end with their test.
 
+pub mod authority;
 pub mod cli;
 pub mod collector;
 pub mod go;
