@@ -7,6 +7,7 @@ pub mod decode;
 pub mod otlp;
 pub mod pprof;
 pub mod pyroscope;
+pub mod server;
 
 use budget::Budget;
 use pipeline::{component::Receiver, extension::Auth, limits::Limits, target::TargetBoard};
@@ -36,7 +37,7 @@ pub struct Context {
     /// Memory for what comes in.
     pub budget: Budget,
     /// Ports that are listened to.
-    pub listeners: otlp::Listeners,
+    pub listeners: server::Listeners,
 }
 
 impl Config {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use exporter::otlp::{Config, Keepalive, Otlp};
 use pipeline::{component::Exporter, receipt::Outcome};
-use receiver::otlp::ServerParameters;
+use receiver::server::ServerParameters;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},

@@ -66,7 +66,7 @@ async fn exporters_ask_the_proxies_of_the_environment() {
     let dir = tempfile::tempdir().unwrap();
     let authority = Authority::new();
     let (cert_file, key_file) = authority.sign("server");
-    let tls = receiver::otlp::Tls { cert_file, key_file, ..Default::default() };
+    let tls = receiver::server::Tls { cert_file, key_file, ..Default::default() };
     let mut secure =
         Peer::start(|grpc, http| (grpc.tls, http.tls) = (Some(tls.clone()), Some(tls)));
     let mut plain = Peer::start(|_, _| {});

@@ -14,7 +14,7 @@ async fn both_sides_show_who_they_are() {
     let authority = Authority::new();
     let stranger = Authority::new();
     let (cert_file, key_file) = authority.sign("server");
-    let tls = receiver::otlp::Tls {
+    let tls = receiver::server::Tls {
         cert_file,
         key_file,
         client_ca_file: Some(authority.ca()),
@@ -56,7 +56,7 @@ async fn a_certificate_may_have_another_name_than_the_host() {
     let Some(export) = export(1) else { return };
     let authority = Authority::new();
     let (cert_file, key_file) = authority.sign("server");
-    let server = receiver::otlp::Tls { cert_file, key_file, ..Default::default() };
+    let server = receiver::server::Tls { cert_file, key_file, ..Default::default() };
     let mut peer = Peer::start(|grpc, http| {
         (grpc.tls, http.tls) = (Some(server.clone()), Some(server));
     });

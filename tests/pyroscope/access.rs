@@ -6,7 +6,7 @@ use pipeline::{
     extension::{self, Auth},
     receipt::Outcome,
 };
-use receiver::otlp::Tls;
+use receiver::server::Tls;
 use reqwest::{Certificate, Client, Identity};
 use serde_json::{Value, json};
 

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use super::tree::Tree;
 
+/// Folders that are no component: what several of them share.
+const SHARED: [&str; 1] = ["receiver/src/server/"];
+
 /// Folders below `receiver/src` and `exporter/src` are the `KINDS` of their crate, and each has a
 /// README.
 pub fn components(tree: &Tree) -> Vec<String> {
@@ -12,7 +15,9 @@ pub fn components(tree: &Tree) -> Vec<String> {
 
 fn of_crate(tree: &Tree, sources: &str) -> Vec<String> {
     let below = tree.files().filter_map(|(path, _)| path.strip_prefix(sources));
-    let folders: BTreeSet<&str> = below.filter_map(|path| Some(path.split_once('/')?.0)).collect();
+    let mut folders: BTreeSet<&str> =
+        below.filter_map(|path| Some(path.split_once('/')?.0)).collect();
+    folders.retain(|folder| !SHARED.contains(&format!("{sources}{folder}/").as_str()));
     let kinds = kinds(tree.text(&format!("{sources}lib.rs")));
     let kinds: BTreeSet<&str> = kinds.into_iter().map(folder_of).collect();
     let mut broken = Vec::new();

@@ -19,7 +19,7 @@ use pipeline::{
     extension::Denied,
 };
 
-use super::{
+use crate::server::{
     grpc::{self, Answer, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAUTHENTICATED, UNAVAILABLE},
     intake::{Form, Intake, Verdict},
 };
@@ -29,7 +29,7 @@ const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
 
 /// Answers a request.
-pub(super) async fn answer(
+pub(crate) async fn answer(
     request: Request<Incoming>,
     peer: SocketAddr,
     intake: &Intake,
@@ -89,7 +89,7 @@ pub(super) async fn answer(
 }
 
 /// The answer to a stranger, who is told how to say who he is.
-pub(super) fn denied(request: &Request<Incoming>, denied: Denied, challenge: &str) -> Answer {
+pub(crate) fn denied(request: &Request<Incoming>, denied: Denied, challenge: &str) -> Answer {
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_json = content_type.is_some_and(|text| text.starts_with(JSON));
     let form = if is_json { Form::Json } else { Form::Protobuf };

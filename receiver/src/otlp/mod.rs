@@ -2,18 +2,11 @@
 //! the protocol. A sender is told of success when its profiles are durable.
 //! `README.md` beside this file says what a user sees of it.
 
-pub(crate) mod config;
+mod config;
 pub(crate) mod grpc;
-mod http;
-pub(crate) mod intake;
-pub(crate) mod keepalive;
-mod listeners;
-pub(crate) mod serve;
-pub(crate) mod tls;
+pub(crate) mod http;
 
-pub use config::{Config, Cors, Grpc, Http, Protocols, Tls};
-pub use keepalive::{EnforcementPolicy, Keepalive, ServerParameters};
-pub use listeners::Listeners;
+pub use config::{Config, Cors, Grpc, Http, Protocols};
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -34,12 +27,17 @@ use pipeline::{
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::{
-    intake::Intake,
-    keepalive::Lifetime,
-    serve::{Protocol, Server, Setup},
+use crate::{
+    Context,
+    budget::Budget,
+    server::{
+        Lifetime,
+        intake::Intake,
+        port,
+        serve::{Protocol, Server, Setup},
+        tls,
+    },
 };
-use crate::{Context, budget::Budget};
 
 /// Takes what OTLP senders push.
 pub struct Otlp {
@@ -110,7 +108,7 @@ impl Port {
         config: &Config,
         context: &Context,
     ) -> anyhow::Result<Self> {
-        let address = config::address(endpoint).with_context(|| format!("find {endpoint}"))?;
+        let address = port::address(endpoint).with_context(|| format!("find {endpoint}"))?;
         let bytes_max = bytes_max.unwrap_or(config.limits.inflated_bytes_max);
         let limits = Limits {
             inflated_bytes_max: bytes_max,

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    otlp::{Tls, config::check_port},
     pprof::Problem,
+    server::{Tls, port::check_port},
 };
 
 /// `receivers: {pyroscope: …}`.

@@ -14,7 +14,7 @@ use hyper::{
 };
 use pipeline::{codec::pyroscope::Ingest, extension::Denied, reason::Reason};
 
-use crate::otlp::{
+use crate::server::{
     grpc::{self, Answer},
     intake::{Intake, Reading, Verdict},
 };

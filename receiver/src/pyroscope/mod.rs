@@ -2,7 +2,7 @@
 //! can send here. A sender is told of success when its profiles are durable.
 //! `README.md` beside this file says what a user sees of it.
 //!
-//! Connections, limits and the way to the spool are those of the receiver `otlp`.
+//! Connections and the way to the spool are shared with the receiver `otlp`: `server/`.
 
 mod config;
 pub(crate) mod http;
@@ -27,10 +27,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Context,
     budget::Budget,
-    otlp::{
-        config::address,
+    server::{
+        Lifetime,
         intake::Intake,
-        keepalive::Lifetime,
+        port::address,
         serve::{Protocol, Server, Setup},
         tls,
     },

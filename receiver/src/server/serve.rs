@@ -25,12 +25,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    Lifetime,
     grpc::{self, Answer},
-    http,
     intake::Intake,
-    keepalive::Lifetime,
 };
-use crate::pyroscope;
+use crate::{otlp, pyroscope};
 
 /// Bytes of the head of a request.
 const HEAD_BYTES_MAX: u32 = 64 << 10;
@@ -206,7 +205,9 @@ impl Server {
                 self.intake.denied(denied, peer);
                 return match protocol {
                     Protocol::Grpc { .. } => grpc::denied(denied),
-                    Protocol::Http { .. } => http::denied(&request, denied, &auth.challenge()),
+                    Protocol::Http { .. } => {
+                        otlp::http::denied(&request, denied, &auth.challenge())
+                    }
                     Protocol::Push { .. } => {
                         pyroscope::http::denied(&request, denied, &auth.challenge())
                     }
@@ -214,8 +215,8 @@ impl Server {
             }
         }
         let mut answer = match protocol {
-            Protocol::Grpc { .. } => grpc::answer(request, peer, &self.intake).await,
-            Protocol::Http { .. } => http::answer(request, peer, &self.intake).await,
+            Protocol::Grpc { .. } => otlp::grpc::answer(request, peer, &self.intake).await,
+            Protocol::Http { .. } => otlp::http::answer(request, peer, &self.intake).await,
             Protocol::Push { .. } => pyroscope::http::answer(request, peer, &self.intake).await,
         };
         answer.headers_mut().extend(headers.clone());

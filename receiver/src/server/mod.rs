@@ -1,0 +1,15 @@
+//! What receivers that are pushed to share: ports, connections, TLS, answers of gRPC, and the way
+//! of a request to the spool.
+
+pub(crate) mod grpc;
+pub(crate) mod intake;
+mod keepalive;
+mod listeners;
+pub(crate) mod port;
+pub(crate) mod serve;
+pub(crate) mod tls;
+
+pub(crate) use keepalive::Lifetime;
+pub use keepalive::{EnforcementPolicy, Keepalive, ServerParameters};
+pub use listeners::Listeners;
+pub use port::Tls;
