@@ -130,7 +130,7 @@ impl<T> Lists<T> {
     /// Adds items to the list that is open: `fill` writes them into the room that it is given and
     /// says how many they are, besides something of its own.
     #[inline(always)]
-    pub(super) fn extend_open<R, E>(
+    pub(crate) fn extend_open<R, E>(
         &mut self,
         room: usize,
         fill: impl FnOnce(&mut [T]) -> Result<(usize, R), E>,
@@ -186,7 +186,7 @@ impl<T> Lists<T> {
     }
 
     /// Drops all lists; their memory stays.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.items.clear();
         self.ends.clear();
     }

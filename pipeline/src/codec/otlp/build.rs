@@ -107,6 +107,16 @@ impl Source<'_, '_> {
         sample.values.clear();
         sample.times.clear();
         (sample.stack, sample.link) = (0, 0);
+        // What writers send, in the order in which they do.
+        if let Some(stack) = message.int_if(1 << 3)? {
+            sample.stack = index(stack);
+        }
+        if let Some(mut packed) = message.message_if(4 << 3 | 2)? {
+            while !packed.is_done() && sample.values.len() <= OBSERVATIONS_MAX {
+                sample.values.push(packed.varint_of_any_length()? as i64);
+            }
+            packed.within()?;
+        }
         while let Some((field, value)) = message.field()? {
             match (field, value) {
                 (1, Field::Int(stack)) => sample.stack = index(stack),

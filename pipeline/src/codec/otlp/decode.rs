@@ -45,6 +45,8 @@ pub struct Decoded {
 pub struct Decoder {
     inflater: Inflater,
     touched: Touched,
+    /// Memory for tables.
+    tables: Tables<'static>,
 }
 
 impl Decoder {
@@ -64,14 +66,16 @@ impl Decoder {
     /// The same.
     pub fn keep(&mut self, body: &[u8], limits: &Limits) -> Result<Decoded, Refused> {
         self.transformed(body, limits, |decoder, bytes| {
-            let parts = Parts::read(bytes, limits)?;
-            match parts.weigh(limits, &mut decoder.touched) {
+            let parts = Parts::read(bytes, limits, std::mem::take(&mut decoder.tables))?;
+            let decoded = match parts.weigh(limits, &mut decoder.touched) {
                 Ok(weight) if weight.profiles > 0 => {
                     let kept = Some(Kept::new(weight, body, limits));
                     Ok(Decoded { kept, ..Decoded::default() })
                 }
                 _ => parts.build(limits, &mut decoder.touched),
-            }
+            };
+            decoder.tables = parts.tables.into_memory(KEPT_BYTES_MAX);
+            decoded
         })
     }
 
@@ -110,7 +114,10 @@ impl Decoder {
     }
 
     fn plain(&mut self, bytes: &[u8], limits: &Limits) -> Result<Decoded, Refused> {
-        Parts::read(bytes, limits)?.build(limits, &mut self.touched)
+        let parts = Parts::read(bytes, limits, std::mem::take(&mut self.tables))?;
+        let decoded = parts.build(limits, &mut self.touched);
+        self.tables = parts.tables.into_memory(KEPT_BYTES_MAX);
+        decoded
     }
 }
 
@@ -121,7 +128,7 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    fn read(bytes: &'a [u8], limits: &Limits) -> Result<Self, Refused> {
+    fn read(bytes: &'a [u8], limits: &Limits, memory: Tables<'static>) -> Result<Self, Refused> {
         let (mut resources, mut dictionary) = (Vec::new(), Vec::new());
         let mut cursor = Cursor::new(bytes, (0, bytes.len() as u32));
         while let Some((field, value)) = cursor.field()? {
@@ -134,7 +141,7 @@ impl<'a> Parts<'a> {
             }
             room(resources.len() + dictionary.len(), limits)?;
         }
-        Ok(Self { tables: Tables::read(bytes, &dictionary, limits)?, resources })
+        Ok(Self { tables: Tables::read(bytes, &dictionary, limits, memory)?, resources })
     }
 
     fn walk<'r>(

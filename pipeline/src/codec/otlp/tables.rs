@@ -41,9 +41,15 @@ pub struct Tables<'a> {
 }
 
 impl<'a> Tables<'a> {
-    /// Reads the dictionary, which may come in parts, out of the request `bytes`.
-    pub fn read(bytes: &'a [u8], parts: &[Span], limits: &Limits) -> Result<Self, Refused> {
-        let mut tables = Self { bytes, ..Self::default() };
+    /// Reads the dictionary, which may come in parts, out of the request `bytes`, into memory that
+    /// was used before.
+    pub fn read(
+        bytes: &'a [u8],
+        parts: &[Span],
+        limits: &Limits,
+        memory: Tables<'static>,
+    ) -> Result<Self, Refused> {
+        let mut tables = Self { bytes, ..memory };
         for &part in parts {
             let mut cursor = Cursor::new(bytes, part);
             while let Some((field, value)) = cursor.field()? {
@@ -56,6 +62,25 @@ impl<'a> Tables<'a> {
         }
         tables.check()?;
         Ok(tables)
+    }
+
+    /// Its memory, for the next request, unless this one was larger than that.
+    pub fn into_memory(mut self, request_bytes_max: usize) -> Tables<'static> {
+        if self.bytes.len() > request_bytes_max {
+            return Tables::default();
+        }
+        self.strings.clear();
+        self.mappings.clear();
+        self.functions.clear();
+        self.locations.clear();
+        self.links.clear();
+        self.attributes.clear();
+        self.lines.clear();
+        for lists in [&mut self.stacks, &mut self.mapping_attributes, &mut self.location_attributes]
+        {
+            lists.clear();
+        }
+        Tables { bytes: &[], ..self }
     }
 
     fn entry(&mut self, field: u64, entry: Cursor<'a>, limits: &Limits) -> Result<(), Refused> {
@@ -104,19 +129,21 @@ impl<'a> Tables<'a> {
 
     fn location(&mut self, mut entry: Cursor<'a>, limits: &Limits) -> Result<(), Refused> {
         let mut location = Location { mapping: NO_MAPPING, address: 0, folded: false };
+        // What writers send, in the order in which they do.
+        if let Some(mapping) = entry.int_if(1 << 3)? {
+            location.mapping = mapping_index(mapping);
+        }
+        if let Some(address) = entry.int_if(2 << 3)? {
+            location.address = address;
+        }
+        while let Some(line) = entry.message_if(3 << 3 | 2)? {
+            self.line(line, limits)?;
+        }
         while let Some((field, value)) = entry.field()? {
             match field {
-                1 => match index(value.int(&entry)?) {
-                    0 => location.mapping = NO_MAPPING,
-                    mapping => location.mapping = mapping.min(NO_MAPPING - 1),
-                },
+                1 => location.mapping = mapping_index(value.int(&entry)?),
                 2 => location.address = value.int(&entry)?,
-                3 => {
-                    let line = line(value.message(&entry)?)?;
-                    room(self.lines.open().len(), limits.frames_per_stack_max, "lines")?;
-                    room(self.lines.items_len(), limits.frames_max, "lines")?;
-                    self.lines.push(line);
-                }
+                3 => self.line(value.message(&entry)?, limits)?,
                 4 => indexes(value, &entry, &mut self.location_attributes, limits)?,
                 _ => {}
             }
@@ -124,6 +151,28 @@ impl<'a> Tables<'a> {
         self.locations.push(location);
         self.lines.close();
         self.location_attributes.close();
+        Ok(())
+    }
+
+    fn line(&mut self, mut entry: Cursor<'a>, limits: &Limits) -> Result<(), Refused> {
+        let mut line = Line::default();
+        if let Some(function) = entry.int_if(1 << 3)? {
+            line.function = index(function);
+        }
+        if let Some(number) = entry.int_if(2 << 3)? {
+            line.line = number as i64;
+        }
+        while let Some((field, value)) = entry.field()? {
+            match field {
+                1 => line.function = index(value.int(&entry)?),
+                2 => line.line = value.int(&entry)? as i64,
+                3 => line.column = value.int(&entry)? as i64,
+                _ => {}
+            }
+        }
+        room(self.lines.open().len(), limits.frames_per_stack_max, "lines")?;
+        room(self.lines.items_len(), limits.frames_max, "lines")?;
+        self.lines.push(line);
         Ok(())
     }
 
@@ -292,24 +341,28 @@ fn indexes(
         Value::Bytes(mut packed) => {
             // A number takes a byte at least, so the length bounds the count.
             room(list.items_len() + packed.left(), limits.frames_max * 5, "references")?;
-            packed.packed(|number| list.push(index(number)))?;
+            list.extend_open(packed.left(), |room| {
+                let mut count = 0;
+                packed.packed(|number| {
+                    if let Some(place) = room.get_mut(count) {
+                        *place = index(number);
+                    }
+                    count += 1;
+                })?;
+                Ok::<_, Refused>((count, ()))
+            })?;
         }
         number => list.push(index(number.int(at)?)),
     }
     room(list.items_len(), limits.frames_max, "references")
 }
 
-fn line(mut entry: Cursor<'_>) -> Result<Line, Refused> {
-    let mut line = Line::default();
-    while let Some((field, value)) = entry.field()? {
-        match field {
-            1 => line.function = index(value.int(&entry)?),
-            2 => line.line = value.int(&entry)? as i64,
-            3 => line.column = value.int(&entry)? as i64,
-            _ => {}
-        }
+/// A reference to a mapping; entry 0 is none.
+fn mapping_index(number: u64) -> u32 {
+    match index(number) {
+        0 => NO_MAPPING,
+        mapping => mapping.min(NO_MAPPING - 1),
     }
-    Ok(line)
 }
 
 /// An id of `N` bytes; none at all is the zero id.
