@@ -83,6 +83,50 @@ proptest! {
     }
 }
 
+/// Reads within each limit alone, from none of it to all that the request needs.
+#[test]
+fn each_limit_alone_is_kept_to() {
+    let numbers: Vec<u32> = (1..200).map(|n: u32| n.wrapping_mul(2_654_435_761) >> 8).collect();
+    let mut profile = samples::profile(&numbers, 3);
+    profile.meta.name = "cpu".into();
+    let many: Vec<_> = std::iter::repeat_n(&profile, 3).collect();
+    let body = otlp::encode(many);
+    type Set = fn(&mut Limits, usize);
+    let limits: [(&str, usize, Set); 8] = [
+        ("samples", 1, |limits, max| limits.samples_max = max),
+        ("frames", 1, |limits, max| limits.frames_max = max),
+        ("frames a stack", 1, |limits, max| limits.frames_per_stack_max = max),
+        ("labels", 1, |limits, max| limits.labels_max = max),
+        ("labels a sample", 1, |limits, max| limits.labels_per_sample_max = max),
+        ("strings", 1, |limits, max| limits.strings_max = max),
+        ("types", 1, |limits, max| limits.sample_types_max = max),
+        ("bytes", 101, |limits, max| limits.decoded_bytes_max = max),
+    ];
+    for (what, step, set) in limits {
+        let within = |n: usize| {
+            let mut limits = Limits::default();
+            set(&mut limits, n * step);
+            keep(&body, &limits)
+        };
+        let kept = (0..700).position(within);
+        assert!(kept.is_some_and(|n| n > 0), "{what}: {kept:?}");
+    }
+}
+
+#[test]
+fn times_that_come_late_are_told_apart() {
+    let timed = super::Sample { timestamps_unix_nano: vec![3], ..sample(1) };
+    let both = |kind, timed: &[super::Sample]| {
+        let samples = [&[sample(1)], timed].concat();
+        super::OtlpProfile { period_type: None, ..profile(kind, samples) }
+    };
+    let strings = super::dictionary(&["a", "b"]);
+    let apart = request(vec![both(1, &[timed.clone()]), both(2, &[timed])], strings.clone());
+    assert!(!keep(&apart.encode_to_vec(), &Limits::default()));
+    let together = request(vec![both(1, &[]), both(2, &[])], strings);
+    assert!(keep(&together.encode_to_vec(), &Limits::default()));
+}
+
 fn origin() -> Origin {
     Origin { receiver: "otlp/x".into(), peer: "127.0.0.1:1".into() }
 }
