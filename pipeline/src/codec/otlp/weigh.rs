@@ -134,7 +134,6 @@ impl Scale {
             let of = |attribute: &u32| self.labels.get(*attribute as usize).copied().unwrap_or(0);
             let link = if sample.link == 0 { 0 } else { 2 };
             let labels = sample.attributes.iter().map(of).sum::<usize>() + link;
-            within(frames, limits.frames_per_stack_max)?;
             within(labels, limits.labels_per_sample_max)?;
             sum.samples += 1;
             sum.frames += frames;

@@ -3,6 +3,10 @@
 
 use std::io::Write;
 
+use opentelemetry_proto::tonic::{
+    common::v1::{AnyValue, ArrayValue, any_value::Value as Any},
+    profiles::v1development::{KeyValueAndUnit, Location, Stack},
+};
 use proptest::prelude::*;
 use prost::Message;
 
@@ -83,6 +87,24 @@ proptest! {
     }
 }
 
+/// Samples of two types that share nothing but the stack, so that what they take together is a
+/// multiple of what the dictionary says.
+fn repeated() -> Vec<u8> {
+    let mut d = super::dictionary(&["a", "b"]);
+    d.location_table.push(Location { address: 1, ..Location::default() });
+    d.stack_table.push(Stack { location_indices: vec![1; 40] });
+    for name in ["x", "y"] {
+        let values = vec![super::text(name), super::text("z")];
+        let value = Some(AnyValue { value: Some(Any::ArrayValue(ArrayValue { values })) });
+        d.attribute_table.push(KeyValueAndUnit { key_strindex: 1, value, unit_strindex: 0 });
+    }
+    let of = |kind, attribute| {
+        let on = super::Sample { stack_index: 1, attribute_indices: vec![attribute], ..sample(1) };
+        super::OtlpProfile { period_type: None, ..profile(kind, vec![on; 50]) }
+    };
+    request(vec![of(1, 1), of(2, 2)], d).encode_to_vec()
+}
+
 /// Reads within each limit alone, from none of it to all that the request needs.
 #[test]
 fn each_limit_alone_is_kept_to() {
@@ -90,7 +112,7 @@ fn each_limit_alone_is_kept_to() {
     let mut profile = samples::profile(&numbers, 3);
     profile.meta.name = "cpu".into();
     let many: Vec<_> = std::iter::repeat_n(&profile, 3).collect();
-    let body = otlp::encode(many);
+    let bodies = [otlp::encode(many), repeated()];
     type Set = fn(&mut Limits, usize);
     let limits: [(&str, usize, Set); 8] = [
         ("samples", 1, |limits, max| limits.samples_max = max),
@@ -103,13 +125,15 @@ fn each_limit_alone_is_kept_to() {
         ("bytes", 101, |limits, max| limits.decoded_bytes_max = max),
     ];
     for (what, step, set) in limits {
-        let within = |n: usize| {
-            let mut limits = Limits::default();
-            set(&mut limits, n * step);
-            keep(&body, &limits)
-        };
-        let kept = (0..700).position(within);
-        assert!(kept.is_some_and(|n| n > 0), "{what}: {kept:?}");
+        for body in &bodies {
+            let within = |n: usize| {
+                let mut limits = Limits::default();
+                set(&mut limits, n * step);
+                keep(body, &limits)
+            };
+            let kept = (0..5_000).position(within);
+            assert!(kept.is_some_and(|n| n > 0), "{what}: {kept:?}");
+        }
     }
 }
 
