@@ -43,7 +43,7 @@ pub enum Reason {
     TargetBusy,
     /// The target has no such profile.
     NotFound,
-    /// The target wants credentials, or other ones.
+    /// Credentials are wanted, or other ones: by a target of us, or by us of a sender.
     Unauthorized,
     /// Any other status than 200.
     HttpStatus,

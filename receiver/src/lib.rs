@@ -34,6 +34,8 @@ pub struct Context {
     pub board: TargetBoard,
     /// Counts of all scrapes.
     pub scrapes: pprof::ScrapeMetrics,
+    /// Counts of all requests that were pushed.
+    pub pushes: server::PushMetrics,
     /// Memory for what comes in.
     pub budget: Budget,
     /// Ports that are listened to.

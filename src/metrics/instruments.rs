@@ -29,6 +29,7 @@ pub(super) fn register(meter: &Meter, observed: &Arc<Observed>) -> Times {
     exporters(meter, observed);
     samples(meter, observed);
     scrapes(meter, observed);
+    pushes(meter, observed);
     config(meter, observed);
     memory(meter, observed);
     own_process(meter, observed);
@@ -252,6 +253,28 @@ fn scrapes(meter: &Meter, observed: &Arc<Observed>) {
             observer.observe(count(&counts.snapshot()), &[]);
         });
     }
+}
+
+/// What senders were told.
+fn pushes(meter: &Meter, observed: &Arc<Observed>) {
+    let counts = observed.pushes.clone();
+    let help = "Requests that were pushed, by outcome: ok, or the reason why nothing was taken";
+    counter(meter, ("profpipe_receiver_requests", help, ""), move |observer| {
+        for (receiver, counts) in counts.snapshot() {
+            let labels = |outcome| [label("receiver", &receiver), label("outcome", outcome)];
+            observer.observe(counts.taken, &labels("ok"));
+            for (reason, count) in counts.refused {
+                observer.observe(count, &labels(reason.as_str()));
+            }
+        }
+    });
+    let counts = observed.pushes.clone();
+    let help = "Profiles that were left out of requests that were taken";
+    counter(meter, ("profpipe_receiver_rejected_profiles", help, ""), move |observer| {
+        for (receiver, counts) in counts.snapshot() {
+            observer.observe(counts.rejected_profiles, &[label("receiver", &receiver)]);
+        }
+    });
 }
 
 /// Memory that bodies and profiles take on their way to the spool.

@@ -20,7 +20,7 @@ use pipeline::{
     spool::SpoolStats,
 };
 use prometheus::{Registry, TextEncoder};
-use receiver::{budget::Budget, pprof::ScrapeMetrics};
+use receiver::{budget::Budget, pprof::ScrapeMetrics, server::PushMetrics};
 
 use crate::config::Telemetry;
 
@@ -52,6 +52,7 @@ struct Pushing {
 struct Observed {
     pipelines: Pipelines,
     scrapes: ScrapeMetrics,
+    pushes: PushMetrics,
     budget: Budget,
     config: ConfigState,
     /// Who records how late scrapes started and how long they took: `/metrics`, and then the push.
@@ -105,9 +106,11 @@ impl Metrics {
             .build()
             .context("build the metrics reader")?;
         let provider = SdkMeterProvider::builder().with_reader(reader).build();
-        let (scrapes, budget) = (receivers.scrapes.clone(), receivers.budget.clone());
+        let (scrapes, pushes) = (receivers.scrapes.clone(), receivers.pushes.clone());
+        let budget = receivers.budget.clone();
         let (started, times, moment) = (Instant::now(), Mutex::default(), Mutex::default());
-        let observed = Observed { pipelines, scrapes, budget, config, times, started, moment };
+        let observed =
+            Observed { pipelines, scrapes, pushes, budget, config, times, started, moment };
         let observed = Arc::new(observed);
         let times = instruments::register(&provider.meter("profpipe"), &observed);
         observed.times().push(times);

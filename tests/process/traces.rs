@@ -10,11 +10,16 @@ use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post}
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest, trace::v1::Span,
 };
+use pipeline::{
+    codec::{otlp, pprof},
+    limits::Limits,
+};
 use prost::Message;
 use rustix::process::Signal;
 
 use crate::support::{
-    numbers::Numbers,
+    free_ports,
+    numbers::{Numbers, pprof as numbered},
     process::{Running, eventually},
 };
 
@@ -143,4 +148,82 @@ async fn a_server_of_traces_that_fails_disturbs_no_profile() {
     let (status, took) = running.stop().await;
     assert_eq!(status.code(), Some(0), "{}", running.log());
     assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+/// Posts a body to a receiver of this process, and gives the status.
+async fn push(url: &str, headers: &[(&str, &str)], body: Vec<u8>) -> u16 {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut request = client.post(url).body(body);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_pushed_is_spans_and_counts() {
+    let (dir, sink) = (tempfile::tempdir().unwrap(), Sink::default());
+    let endpoint = sink.start(false).await;
+    let [otlp, pyroscope] = free_ports();
+    let config = format!(
+        "extensions: {{bearertokenauth: {{token: secret}}}}
+receivers:
+  otlp: {{protocols: {{http: {{endpoint: '127.0.0.1:{otlp}'}}}}}}
+  pyroscope: {{endpoint: '127.0.0.1:{pyroscope}', auth: {{authenticator: bearertokenauth}}}}
+exporters: {{parquet: {{flush_interval: 1s, first_flush: 1s}}, ui: {{}}}}
+service:
+  extensions: [bearertokenauth]
+  telemetry:
+    traces:
+      processors:
+        - batch: {{schedule_delay: 200, exporter: {{otlp: {{endpoint: '{endpoint}'}}}}}}
+  pipelines: {{profiles: {{receivers: [otlp, pyroscope], exporters: [parquet, ui]}}}}
+"
+    );
+    let mut running = Running::start(dir.path(), &config).await;
+    let profile = pprof::Decoder::default().decode(&numbered(1), &Limits::default()).unwrap();
+    let request = otlp::encode([&profile]);
+    let url = format!("http://127.0.0.1:{otlp}/v1development/profiles");
+    let protobuf = ("content-type", "application/x-protobuf");
+    assert_eq!(push(&url, &[protobuf], request).await, 200);
+    assert_eq!(push(&url, &[protobuf], vec![0x0a, 9, 1]).await, 400);
+    let url = format!("http://127.0.0.1:{pyroscope}/ingest?name=a");
+    let known = ("authorization", "Bearer secret");
+    assert_eq!(push(&url, &[known], numbered(2)).await, 200);
+    assert_eq!(push(&url, &[], numbered(3)).await, 401);
+
+    // Each of the two that were taken goes on through a segment to an export.
+    eventually(SOON, "spans of what was pushed", async || {
+        let spans = sink.spans();
+        let of = |name: &str| spans.iter().filter(|span| span.name == name).collect::<Vec<_>>();
+        let id = |span: &Span| (span.trace_id.clone(), span.span_id.clone());
+        let follows = |span: &Span, names: &[&Span]| {
+            names.iter().any(|after| before(after).contains(&id(span))).then_some(())
+        };
+        let (received, sealed, exported) = (of("receive"), of("seal"), of("export"));
+        let (failed, taken): (Vec<&Span>, Vec<&Span>) =
+            received.iter().partition(|span| span.status.as_ref().is_some_and(|s| s.code == 2));
+        (taken.len() == 2 && failed.len() == 1).then_some(())?;
+        for receive in &taken {
+            let text = |key: &str| {
+                let pair = receive.attributes.iter().find(|pair| pair.key == key);
+                format!("{:?}", pair.and_then(|pair| pair.value.clone()))
+            };
+            assert!(text("profpipe.receiver").contains('o'), "{receive:?}");
+            assert!(text("network.peer.address").contains("127.0.0.1"), "{receive:?}");
+            follows(receive, &sealed)?;
+        }
+        assert!(format!("{:?}", failed[0].status).contains("truncated"), "{failed:?}");
+        sealed.iter().try_for_each(|seal| follows(seal, &exported))
+    })
+    .await;
+    let account = running.account().await;
+    let requests = |receiver: &str, outcome: &str| {
+        let labels = format!("outcome=\"{outcome}\",receiver=\"{receiver}\"");
+        account.sum("profpipe_receiver_requests_total", &labels)
+    };
+    assert_eq!((requests("otlp", "ok"), requests("otlp", "truncated")), (1, 1));
+    assert_eq!((requests("pyroscope", "ok"), requests("pyroscope", "unauthorized")), (1, 1));
+    let (status, _) = running.stop().await;
+    assert_eq!(status.code(), Some(0), "{}", running.log());
 }

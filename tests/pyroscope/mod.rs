@@ -29,7 +29,7 @@ const NOW_NS: i64 = 1_800_000_000_000_000_000;
 struct Peer {
     address: SocketAddr,
     batches: mpsc::Receiver<Batch>,
-    budget: receiver::budget::Budget,
+    context: receiver::Context,
     stop: CancellationToken,
     running: tokio::task::JoinHandle<anyhow::Result<()>>,
 }
@@ -54,7 +54,7 @@ impl Peer {
         let (outlet, batches) = Outlet::new(8);
         let stop = CancellationToken::new();
         let running = tokio::spawn(Box::new(receiver).run(outlet, stop.clone()));
-        Self { address, batches, budget: context.budget, stop, running }
+        Self { address, batches, context, stop, running }
     }
 
     /// The answer to a request, which is made while others are.
@@ -95,7 +95,7 @@ impl Peer {
         self.stop.cancel();
         let ended = tokio::time::timeout(Duration::from_secs(2), self.running).await;
         ended.expect("within its grace").unwrap().unwrap();
-        assert_eq!(self.budget.used(), 0, "nothing is held for requests that are over");
+        assert_eq!(self.context.budget.used(), 0, "nothing is held for requests that are over");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pipeline::receipt::Outcome;
+use pipeline::{reason::Reason, receipt::Outcome};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -90,6 +90,9 @@ async fn others_are_taken_while_somebody_misbehaves() {
     for bomb in bombs {
         assert_eq!(bomb.await.unwrap().status, 413);
     }
+    let counts = &peer.context.pushes.snapshot()["pyroscope"];
+    assert_eq!((counts.taken, counts.rejected_profiles), (1, 1));
+    assert_eq!(counts.refused[&Reason::SizeLimit], 8);
     for mut stream in silent {
         stream.shutdown().await.unwrap();
         let mut answer = Vec::new();

@@ -77,8 +77,8 @@ pub(crate) async fn answer(
             };
             failed(code, &status, form)
         }
-        Verdict::Full(message) => {
-            let status = grpc::full(message);
+        Verdict::Full(refused) => {
+            let status = grpc::full(&refused);
             debug_assert_eq!(status.code, UNAVAILABLE);
             let mut answer = failed(StatusCode::SERVICE_UNAVAILABLE, &status, form);
             let after = HeaderValue::from(grpc::RETRY_AFTER.as_secs());

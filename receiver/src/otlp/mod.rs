@@ -31,7 +31,7 @@ use crate::{
     Context,
     budget::Budget,
     server::{
-        Lifetime,
+        Lifetime, PushMetrics,
         intake::Intake,
         port,
         serve::{Protocol, Server, Setup},
@@ -44,6 +44,7 @@ pub struct Otlp {
     id: String,
     ports: Vec<Port>,
     budget: Budget,
+    metrics: PushMetrics,
 }
 
 /// One protocol that is listened to.
@@ -91,7 +92,8 @@ impl Otlp {
             ports.push(Port::bind(&http.endpoint, setup, bytes_max, config, context)?);
         }
         context.budget.fit(config.limits.body_bytes_max);
-        Ok(Self { id: id.to_owned(), ports, budget: context.budget.clone() })
+        let (budget, metrics) = (context.budget.clone(), context.pushes.clone());
+        Ok(Self { id: id.to_owned(), ports, budget, metrics })
     }
 
     /// Where it listens: gRPC before HTTP.
@@ -122,12 +124,12 @@ impl Port {
 #[async_trait]
 impl Receiver for Otlp {
     async fn run(self: Box<Self>, outlet: Outlet, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { id, ports, budget } = *self;
+        let Self { id, ports, budget, metrics } = *self;
         let mut tasks = JoinSet::new();
         for Port { listener, setup, limits } in ports {
             let socket = listener.try_clone().context("share a socket")?;
             let socket = tokio::net::TcpListener::from_std(socket).context("use a socket")?;
-            let intake = Intake::new(&id, limits, budget.clone(), outlet.clone());
+            let intake = Intake::new(&id, limits, budget.clone(), outlet.clone(), metrics.clone());
             let server = Server::new(setup, intake);
             let stop = stop.clone();
             tasks.spawn(async move {

@@ -129,7 +129,8 @@ fn not_taken(verdict: Verdict) -> Answer {
             };
             failed(status, code, &refused.to_string())
         }
-        Verdict::Full(message) => {
+        Verdict::Full(refused) => {
+            let message = refused.to_string();
             let mut answer = failed(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &message);
             let after = HeaderValue::from(grpc::RETRY_AFTER.as_secs());
             answer.headers_mut().insert(RETRY_AFTER, after);

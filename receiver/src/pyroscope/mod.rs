@@ -28,7 +28,7 @@ use crate::{
     Context,
     budget::Budget,
     server::{
-        Lifetime,
+        Lifetime, PushMetrics,
         intake::Intake,
         port::address,
         serve::{Protocol, Server, Setup},
@@ -43,6 +43,7 @@ pub struct Pyroscope {
     setup: Setup,
     limits: Limits,
     budget: Budget,
+    metrics: PushMetrics,
 }
 
 impl Pyroscope {
@@ -63,8 +64,8 @@ impl Pyroscope {
         };
         let listener = context.listeners.bind(address)?;
         context.budget.fit(config.limits.body_bytes_max);
-        let budget = context.budget.clone();
-        Ok(Self { id: id.to_owned(), listener, setup, limits: config.limits, budget })
+        let (budget, metrics) = (context.budget.clone(), context.pushes.clone());
+        Ok(Self { id: id.to_owned(), listener, setup, limits: config.limits, budget, metrics })
     }
 
     /// Where it listens.
@@ -79,10 +80,10 @@ impl Pyroscope {
 #[async_trait]
 impl Receiver for Pyroscope {
     async fn run(self: Box<Self>, outlet: Outlet, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { id, listener, setup, limits, budget } = *self;
+        let Self { id, listener, setup, limits, budget, metrics } = *self;
         let socket = listener.try_clone().context("share a socket")?;
         let socket = tokio::net::TcpListener::from_std(socket).context("use a socket")?;
-        let intake = Intake::new(&id, limits, budget, outlet);
+        let intake = Intake::new(&id, limits, budget, outlet, metrics);
         Server::new(setup, intake).run(socket, stop).await;
         drop(listener);
         Ok(())

@@ -44,7 +44,8 @@ pub(crate) fn status(refused: &Refused) -> Status {
 }
 
 /// The status while there is no room.
-pub(crate) fn full(message: String) -> Status {
+pub(crate) fn full(refused: &Refused) -> Status {
+    let message = refused.to_string();
     Status { code: UNAVAILABLE, message, retry_after: Some(RETRY_AFTER) }
 }
 
@@ -58,7 +59,7 @@ pub(crate) fn denied(denied: Denied) -> Answer {
 pub(crate) fn not_taken(verdict: Verdict) -> Answer {
     match verdict {
         Verdict::Refused(refused) => failed(&status(&refused)),
-        Verdict::Full(message) => failed(&full(message)),
+        Verdict::Full(refused) => failed(&full(&refused)),
         Verdict::Taken(..) => taken(&[]),
     }
 }

@@ -19,8 +19,11 @@ use pipeline::{
     profile::Origin,
     reason::{Reason, Refused},
     receipt::Outcome,
+    trace::Span,
 };
 use tokio::time;
+
+use super::PushMetrics;
 
 use crate::{
     body::Body,
@@ -64,7 +67,7 @@ pub(crate) enum Verdict {
     /// Wrong in itself: the same will be refused again.
     Refused(Refused),
     /// No room at the moment: the same may be taken later.
-    Full(String),
+    Full(Refused),
 }
 
 /// The way in.
@@ -73,27 +76,47 @@ pub(crate) struct Intake {
     limits: Limits,
     budget: Budget,
     outlet: Outlet,
+    metrics: PushMetrics,
     /// Second of the last line in the log.
     logged_s: AtomicU64,
 }
 
 impl Intake {
-    pub(crate) fn new(id: &str, limits: Limits, budget: Budget, outlet: Outlet) -> Self {
-        Self { id: id.to_owned(), limits, budget, outlet, logged_s: AtomicU64::new(0) }
+    pub(crate) fn new(
+        id: &str,
+        limits: Limits,
+        budget: Budget,
+        outlet: Outlet,
+        metrics: PushMetrics,
+    ) -> Self {
+        Self { id: id.to_owned(), limits, budget, outlet, metrics, logged_s: AtomicU64::new(0) }
     }
 
     /// Reads, decodes and stores.
     pub(crate) async fn take(&self, body: Incoming, reading: Reading, peer: SocketAddr) -> Verdict {
-        let verdict = match self.try_take(body, reading, peer).await {
+        let mut span = self.outlet.tracing().root("receive");
+        span.set("profpipe.receiver", || self.id.clone());
+        span.set("network.peer.address", || peer.ip().to_string());
+        let verdict = match self.try_take(body, reading, peer, &span).await {
             Ok(verdict) => verdict,
-            Err(refused) if is_full(refused.reason) => Verdict::Full(refused.to_string()),
+            Err(refused) if is_full(refused.reason) => Verdict::Full(refused),
             Err(refused) => Verdict::Refused(refused),
         };
         let (what, error) = match &verdict {
-            Verdict::Taken(0, _) => return verdict,
-            Verdict::Taken(_, error) => ("profiles were refused", error.clone()),
-            Verdict::Refused(refused) => ("a request was refused", refused.to_string()),
-            Verdict::Full(error) => ("no room for a request", error.clone()),
+            Verdict::Taken(rejected, error) => {
+                self.metrics.taken(&self.id, *rejected);
+                if *rejected == 0 {
+                    return verdict;
+                }
+                ("profiles were refused", error.clone())
+            }
+            Verdict::Refused(refused) | Verdict::Full(refused) => {
+                self.metrics.refused(&self.id, refused.reason);
+                span.fail(|| refused.to_string());
+                let is_full = matches!(verdict, Verdict::Full(_));
+                let what = if is_full { "no room for a request" } else { "a request was refused" };
+                (what, refused.to_string())
+            }
         };
         self.log(what, &error, peer);
         verdict
@@ -106,11 +129,13 @@ impl Intake {
 
     /// Somebody may not come in.
     pub(crate) fn denied(&self, denied: Denied, peer: SocketAddr) {
+        self.metrics.refused(&self.id, Reason::Unauthorized);
         self.log("a request was refused", &denied.to_string(), peer);
     }
 
     /// A request is refused for its head.
     pub(crate) fn refused(&self, refused: &Refused, peer: SocketAddr) {
+        self.metrics.refused(&self.id, refused.reason);
         self.log("a request was refused", &refused.to_string(), peer);
     }
 
@@ -127,6 +152,7 @@ impl Intake {
         body: Incoming,
         reading: Reading,
         peer: SocketAddr,
+        span: &Span,
     ) -> Result<Verdict, Refused> {
         let mut share = self.budget.share();
         let read = self.read(body, &reading, &mut share);
@@ -138,7 +164,7 @@ impl Intake {
         let received_ns = unix_now().as_nanos() as i64;
         if let Some(mut request) = kept {
             (request.origin, request.received_ns) = (origin, received_ns);
-            return self.store(Content::Request(request), 0, String::new()).await;
+            return self.store(Content::Request(request), 0, String::new(), span).await;
         }
         let reason = match error {
             Some(refused) if profiles.is_empty() => return Err(refused),
@@ -154,7 +180,7 @@ impl Intake {
                 profile.meta.time_ns = received_ns;
             }
         }
-        self.store(Content::Profiles(profiles), rejected, reason).await
+        self.store(Content::Profiles(profiles), rejected, reason, span).await
     }
 
     /// Waits until it is durable.
@@ -163,18 +189,20 @@ impl Intake {
         content: Content,
         rejected: usize,
         reason: String,
+        span: &Span,
     ) -> Result<Verdict, Refused> {
         let full = |_| Refused::new(Reason::PipelineFull, "the pipeline is full");
-        let sent =
-            time::timeout(FULL_TIMEOUT, self.outlet.send_of(content, None)).await.map_err(full)?;
-        let Ok(settled) = sent else { return Ok(Verdict::Full("the pipeline stops".into())) };
+        let sent = self.outlet.send_of(content, span.context());
+        let sent = time::timeout(FULL_TIMEOUT, sent).await.map_err(full)?;
+        let full = |detail: &str| Verdict::Full(Refused::new(Reason::PipelineFull, detail));
+        let Ok(settled) = sent else { return Ok(full("the pipeline stops")) };
         Ok(match settled.await {
             Ok(Outcome::Delivered) => Verdict::Taken(rejected, reason),
             Ok(Outcome::Rejected) => {
                 let detail = "more than the spool takes at once";
                 Verdict::Refused(Refused::new(Reason::SizeLimit, detail))
             }
-            Ok(Outcome::Lost) | Err(_) => Verdict::Full("the spool cannot take it now".into()),
+            Ok(Outcome::Lost) | Err(_) => full("the spool cannot take it now"),
         })
     }
 

@@ -1,6 +1,7 @@
 //! What receivers that are pushed to share: ports, connections, TLS, answers of gRPC, and the way
 //! of a request to the spool.
 
+mod counts;
 pub(crate) mod grpc;
 pub(crate) mod intake;
 mod keepalive;
@@ -9,6 +10,7 @@ pub(crate) mod port;
 pub(crate) mod serve;
 pub(crate) mod tls;
 
+pub use counts::{PushCounts, PushMetrics};
 pub(crate) use keepalive::Lifetime;
 pub use keepalive::{EnforcementPolicy, Keepalive, ServerParameters};
 pub use listeners::Listeners;
