@@ -145,7 +145,8 @@ fn times_that_come_late_are_told_apart() {
         super::OtlpProfile { period_type: None, ..profile(kind, samples) }
     };
     let strings = super::dictionary(&["a", "b"]);
-    let apart = request(vec![both(1, &[timed.clone()]), both(2, &[timed])], strings.clone());
+    let apart =
+        request(vec![both(1, std::slice::from_ref(&timed)), both(2, &[timed])], strings.clone());
     assert!(!keep(&apart.encode_to_vec(), &Limits::default()));
     let together = request(vec![both(1, &[]), both(2, &[])], strings);
     assert!(keep(&together.encode_to_vec(), &Limits::default()));
