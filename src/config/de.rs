@@ -62,6 +62,19 @@ pub(crate) struct Error {
     unknown: bool,
 }
 
+/// Fields that configs of the Collector may have and ours have not, with what stands in their
+/// place.
+const NOT_TAKEN: [(&str, &str); 8] = [
+    ("cipher_suites", "all suites of TLS 1.2 and 1.3 that are held to be safe are offered"),
+    ("curve_preferences", "all key exchanges of TLS that are held to be safe are offered"),
+    ("tpm", "keys are read from files, not from a TPM"),
+    ("client_ca_file_reload", "certificates are read when the config is loaded: reload it"),
+    ("compression_params", "the level of compression is fixed"),
+    ("cookies", "no cookies are kept"),
+    ("middlewares", "there are no extensions that change requests"),
+    ("request_params", "who sends is known by a header alone"),
+];
+
 impl Error {
     fn below(mut self, step: impl FnOnce() -> Step) -> Self {
         self.path.0.push(step());
@@ -76,7 +89,11 @@ impl de::Error for Error {
     }
 
     fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
-        let mut error = Self::custom(format!("unknown field{}", suggestion(field, known)));
+        let why = match NOT_TAKEN.iter().find(|(name, _)| *name == field) {
+            Some((_, why)) => format!(": {why}"),
+            None => suggestion(field, known),
+        };
+        let mut error = Self::custom(format!("unknown field{why}"));
         error.unknown = true;
         error.below(|| Step::Key(field.to_owned()))
     }

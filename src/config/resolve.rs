@@ -286,6 +286,7 @@ impl Graph<'_> {
         for (section, known) in sections {
             let mut used = BTreeSet::new();
             for (name, pipeline) in &pipelines {
+                let before = used.clone();
                 let path = Path::of(&["service", "pipelines", &name.to_string(), section]);
                 let ids = match section {
                     "receivers" => &pipeline.receivers,
@@ -293,6 +294,9 @@ impl Graph<'_> {
                     _ => &pipeline.exporters,
                 };
                 self.check_list(section, &known, ids, &path);
+                if section == "receivers" {
+                    self.check_single(ids, &before, &path);
+                }
                 used.extend(ids.iter().map(ComponentId::to_string));
             }
             for id in known.iter().filter(|id| !used.contains(*id)) {
@@ -301,6 +305,18 @@ impl Graph<'_> {
             }
         }
         self.config.service.pipelines = pipelines;
+    }
+
+    /// Two pipelines would share what is pushed to a receiver between them, and ask each target
+    /// twice.
+    fn check_single(&mut self, ids: &[ComponentId], before: &BTreeSet<String>, path: &Path) {
+        for (index, id) in ids.iter().enumerate().filter(|(_, id)| before.contains(&id.to_string()))
+        {
+            let message = format!(
+                "`{id}` is in another pipeline: a receiver has one, which may have many exporters"
+            );
+            self.problem(path.index(index), message);
+        }
     }
 
     fn check_list(&mut self, section: &str, known: &[String], ids: &[ComponentId], path: &Path) {

@@ -2,7 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
 use exporter::otlp::{Config, Keepalive, Otlp};
+use http_body_util::Empty;
+use hyper::{Request, Response, body::Incoming, server::conn::http2, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use pipeline::{component::Exporter, receipt::Outcome};
 use receiver::server::ServerParameters;
 use tokio::{
@@ -107,4 +111,32 @@ async fn answers_carry_the_headers_of_the_config() {
         (200, &"profpipe".parse().unwrap())
     );
     peer.end().await;
+}
+
+#[tokio::test]
+async fn requests_of_grpc_name_the_authority() {
+    let Some(export) = export(1) else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (seen, mut asked) = tokio::sync::mpsc::unbounded_channel();
+    let server = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let answer = service_fn(move |request: Request<Incoming>| {
+            seen.send(request.uri().authority().map(|name| name.to_string())).unwrap();
+            let answer = Response::builder().header("content-type", "application/grpc");
+            let answer = answer.header("grpc-status", "0").body(Empty::<Bytes>::new());
+            async move { answer }
+        });
+        let stream = TokioIo::new(stream);
+        http2::Builder::new(TokioExecutor::new()).serve_connection(stream, answer).await
+    });
+    let config = Config {
+        endpoint: format!("http://{address}"),
+        authority: "profiles.example".into(),
+        ..Config::default()
+    };
+    assert_eq!(config.check(true), []);
+    Otlp::new(&config, true).unwrap().export(&export).await.unwrap();
+    assert_eq!(asked.recv().await.unwrap().as_deref(), Some("profiles.example"));
+    server.abort();
 }

@@ -78,5 +78,12 @@ async fn a_certificate_may_have_another_name_than_the_host() {
         result.unwrap();
         assert_eq!(got.len(), 1);
     }
+    // `authority` is the name for TLS, too.
+    let tls = Tls { ca_pem, ..Tls::default() };
+    let endpoint = format!("https://{}", peer.addresses[0]);
+    let config = Config { endpoint, tls, authority: "localhost".into(), ..peer.exporter(true) };
+    let mut good = Otlp::new(&config, true).unwrap();
+    let (result, _) = tokio::join!(good.export(&export), peer.next(Outcome::Delivered));
+    result.unwrap();
     peer.end().await;
 }

@@ -55,6 +55,11 @@ impl Client {
             }
             url.set_host(Some(name)).context("use server_name_override")?;
         }
+        if is_grpc && !config.authority.is_empty() {
+            // Without a port in it, the one that the resolver gives counts.
+            url.set_host(Some(&config.authority)).context("use authority")?;
+            let _only_without_a_host = url.set_port(None);
+        }
         let client = client(config, is_grpc, &url, &place)?;
         Ok(Self { client, made: Instant::now(), url, place, headers })
     }
@@ -114,7 +119,8 @@ fn client(
     } else if !config.proxy_url.is_empty() {
         builder = builder.proxy(Proxy::all(&config.proxy_url).context("read proxy_url")?);
     }
-    if !is_plain && config.tls.server_name_override.is_some() {
+    let has_authority = is_grpc && !config.authority.is_empty();
+    if has_authority || (!is_plain && config.tls.server_name_override.is_some()) {
         // TLS takes the name from the URL; the resolver still finds the host.
         builder = builder.no_proxy().dns_resolver(Arc::new(Fixed(place.to_owned())));
         if !is_grpc {

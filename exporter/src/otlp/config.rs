@@ -13,7 +13,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::connection::{Keepalive, Tls, headers};
+use super::connection::{Keepalive, Tls, headers, is_host};
 use crate::queue::SendingQueue;
 
 /// `exporters: {otlp_grpc: …}` and `exporters: {otlp_http: …}`.
@@ -29,6 +29,9 @@ pub struct Config {
     pub encoding: Encoding,
     /// How TLS is spoken.
     pub tls: Tls,
+    /// gRPC: the name of a host that requests and TLS name in place of that of `endpoint`. No proxy
+    /// of the environment is asked then.
+    pub authority: String,
     /// Header fields, or metadata of gRPC, of each request: a map, or a list of `name` and `value`.
     #[serde(deserialize_with = "headers")]
     pub headers: BTreeMap<String, Secret>,
@@ -129,6 +132,7 @@ impl Default for Config {
             profiles_endpoint: String::new(),
             encoding: Encoding::default(),
             tls: Tls::default(),
+            authority: String::new(),
             headers: BTreeMap::new(),
             auth: None,
             compression: Compression::default(),
@@ -198,6 +202,7 @@ impl Config {
                 problem(&format!("headers.{name}"), message);
             }
         }
+        self.check_authority(is_grpc, &mut problem);
         if is_grpc {
             for (field, message) in self.keepalive.check() {
                 problem(field, message);
@@ -207,6 +212,19 @@ impl Config {
             problem("reconnect_interval", "must be 1s or more");
         }
         wrong
+    }
+
+    fn check_authority(&self, is_grpc: bool, problem: &mut impl FnMut(&str, &str)) {
+        let other = self.tls.server_name_override.as_ref().filter(|_| !self.is_plain(is_grpc));
+        if self.authority.is_empty() {
+        } else if !is_grpc {
+            problem("authority", "is of otlp_grpc only");
+        } else if !is_host(&self.authority) || other.is_some_and(|name| *name != self.authority) {
+            let message = "must be the name of a host, and the one of tls.server_name_override";
+            problem("authority", message);
+        } else if !self.proxy_url.is_empty() {
+            problem("proxy_url", "must not come together with authority");
+        }
     }
 
     fn http_url(&self) -> &str {
@@ -310,6 +328,9 @@ mod tests {
             (true, json!({"tls": {"server_name_override": "a/b"}}), "tls.server_name_override"),
             (true, json!({"tls": {"min_version": "1.1"}}), "tls.min_version"),
             (true, json!({"keepalive": {"time": "1ms"}}), "keepalive.time"),
+            (true, json!({"authority": "a:1"}), "authority"),
+            (true, json!({"authority": "a", "tls": {"server_name_override": "b"}}), "authority"),
+            (false, json!({"authority": "a"}), "authority"),
             (true, json!({"proxy_url": "http://p:1", "tls": {"insecure": true}}), "proxy_url"),
             (false, json!({"proxy_url": "::"}), "proxy_url"),
             (false, json!({"headers": {"a b": "c"}}), "headers.a b"),

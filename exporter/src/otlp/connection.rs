@@ -111,12 +111,18 @@ impl Tls {
             problem("tls.max_version", "must not be below min_version");
         }
         let name = self.server_name_override.as_deref().unwrap_or("localhost");
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
-        if name.is_empty() || !name.chars().all(plain) || name.parse::<std::net::IpAddr>().is_ok() {
+        if !is_host(name) {
             problem("tls.server_name_override", &format!("`{name}` is not the name of a host"));
         }
         wrong
     }
+}
+
+/// Whether it is the name of a host, and no address.
+pub(super) fn is_host(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+    let is_address = name.parse::<std::net::IpAddr>().is_ok();
+    !name.is_empty() && name.chars().all(plain) && !is_address
 }
 
 /// Header fields as a map, or as the Collector's list of `name` and `value`.
