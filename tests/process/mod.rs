@@ -11,6 +11,7 @@ pub mod ledger;
 mod openapi;
 mod pipelines;
 mod processors;
+mod quickstart;
 mod reload;
 mod stop;
 mod telemetry;
