@@ -27,6 +27,8 @@ pub struct Builder {
     frames_end: u32,
     /// Frames of the stack that is open.
     frames_open: usize,
+    /// Lines of the location that has most of them.
+    lines_most: usize,
 }
 
 /// Refuses the entry that would be one too many.
@@ -62,6 +64,7 @@ impl Builder {
             samples: Samples::default(),
             frames_end: 0,
             frames_open: 0,
+            lines_most: 0,
         }
     }
 
@@ -120,6 +123,7 @@ impl Builder {
             samples,
             frames_end,
             frames_open,
+            lines_most: 0,
         }
     }
 
@@ -209,6 +213,7 @@ impl Builder {
             known(location.mapping, self.mappings.len(), "mapping")?;
         }
         self.within(0)?;
+        self.lines_most = self.lines_most.max(self.lines.open().len());
         self.lines.close();
         self.locations.push(location);
         Ok(self.locations.len() as u32 - 1)
@@ -288,6 +293,14 @@ impl Builder {
         Err(Refused::new(Reason::CountLimit, format!("more than {max} frames in a stack")))
     }
 
+    /// Refuses a stack that has too many frames once the inlined ones are counted; its locations
+    /// are there.
+    #[cold]
+    fn fits_inlined(&self) -> Result<(), Refused> {
+        let lines = |location: &u32| self.lines.get(*location).len().max(1);
+        self.fits(self.stacks.open().iter().map(lines).sum())
+    }
+
     /// Ends a sample: the frames, labels and values added since the last one are its own. That it
     /// has as many values as there are types is checked by `finish`, which knows the types.
     #[inline]
@@ -301,6 +314,10 @@ impl Builder {
         }
         if std::mem::take(&mut self.frames_end) as usize > self.locations.len() {
             return Err(Refused::new(Reason::BadReference, "a location of a sample is not there"));
+        }
+        // Few stacks come near the limit: only those are counted frame by frame.
+        if frames * self.lines_most > self.limits.frames_per_stack_max {
+            self.fits_inlined()?;
         }
         self.within(self.strings.parts().0.len())?;
         self.samples.stacks.push(self.stacks.close());

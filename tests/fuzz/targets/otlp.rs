@@ -4,7 +4,7 @@
 
 use std::cell::RefCell;
 
-use fuzz::{limits, seeds};
+use fuzz::{assert_within, limits, seeds};
 use libfuzzer_sys::fuzz_target;
 use pipeline::{
     codec::otlp::{Decoder, encode, json},
@@ -34,6 +34,7 @@ fuzz_target!(init: seeds::write(&seeds::otlp()), |body: &[u8]| {
         return;
     };
     assert_eq!((&decoded.profiles, decoded.rejected), (&again.profiles, again.rejected));
+    decoded.profiles.iter().for_each(|profile| assert_within(profile, &limits()));
     let sent = encode(&decoded.profiles);
     let back = Decoder::default().decode(&sent, &Limits::default());
     let back = back.expect("what we write we can read");

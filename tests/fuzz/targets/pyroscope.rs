@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 
-use fuzz::{limits, seeds};
+use fuzz::{assert_within, limits, seeds};
 use libfuzzer_sys::fuzz_target;
 use pipeline::{
     codec::{
@@ -51,6 +51,7 @@ fuzz_target!(init: seeds::write(&seeds::pushes()), |input: &[u8]| {
     assert_eq!((&decoded.profiles, decoded.rejected), (&again.profiles, again.rejected));
     assert_eq!(decoded.rejected > 0, decoded.error.is_some());
     for profile in &decoded.profiles {
+        assert_within(profile, &limits());
         assert!(profile.meta.time_ns >= 0 && profile.meta.duration_ns >= 0);
         assert!(!profile.meta.resource.iter().any(|(name, _)| name.is_empty()));
         let back = pprof::decode(&pprof::encode(profile), &Limits::default());

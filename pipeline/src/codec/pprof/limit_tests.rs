@@ -42,7 +42,7 @@ fn ids(fields: &mut Fields, number: u64, n: u8, rest: &[u8]) {
     fields.extend((2..=n).map(|id| (number, [&[8, id], rest].concat())));
 }
 
-const CASES: [Case; 14] = [
+const CASES: [Case; 15] = [
     case(
         |l| &mut l.sample_types_max,
         "sample types",
@@ -79,6 +79,18 @@ const CASES: [Case; 14] = [
         |l| &mut l.frames_per_stack_max,
         "frames in a stack",
         |fields, n| fields[1].1 = [[8, 1].repeat(n.into()), vec![18, 1, 5]].concat(),
+    ),
+    case(
+        |l| &mut l.frames_per_stack_max,
+        "frames in a stack",
+        |fields, n| {
+            // A location of two lines counts twice; one of none counts once.
+            fields[3].1 = [vec![8, 1], [34, 2, 8, 1].repeat(2)].concat();
+            fields.push((4, vec![8, 2]));
+            let (twice, once) = (usize::from(n) / 2, usize::from(n) % 2);
+            let stack = [vec![8, 1].repeat(twice), vec![8, 2].repeat(once)].concat();
+            fields[1].1 = [stack, vec![18, 1, 5]].concat();
+        },
     ),
     case(
         |l| &mut l.frames_per_stack_max,
