@@ -1,6 +1,6 @@
 //! The spool on a disk that fills up, fails, rots, or belongs to a newer version.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use super::slots::SLOT_BYTES;
 use super::tests::*;
@@ -141,6 +141,25 @@ fn every_byte_of_a_cursor_may_rot() {
     assert_eq!(read_all(&spool), [2, 3], "all that is still there, rather than nothing");
     check_account(&spool);
     assert_eq!(spool.rejected()[0].file, "a.cur");
+}
+
+#[test]
+fn a_plan_that_cannot_be_written_again_stays() {
+    let bench = Bench::plain();
+    let spool = appended(&bench, 3);
+    let plan = |spool: &Arc<Spool>, range: Range<u64>| {
+        let mut reader = spool.reader("a").unwrap();
+        reader.next(range.end as usize, 1 << 20).unwrap();
+        (reader.plan(range).is_ok(), reader.planned().unwrap())
+    };
+    // Nothing was begun: the next plan may be another one.
+    bench.disk.fail_file_syncs(10);
+    assert_eq!(plan(&spool, 0..3), (false, None));
+    bench.disk.fail_file_syncs(0);
+    assert_eq!(plan(&spool, 0..4), (true, Some(0..4)));
+    // Some of it may be where it was to go, under its name.
+    bench.disk.fail_file_syncs(10);
+    assert_eq!(plan(&spool, 0..4), (false, Some(0..4)));
 }
 
 #[test]

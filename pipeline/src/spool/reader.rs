@@ -92,15 +92,14 @@ impl Reader {
             }
             // All of it may have been dropped while it was read; then there is nothing to keep.
             let open = range.end > progress.position;
-            progress.plan = open.then(|| range.clone());
-            Ok(open)
+            let before = std::mem::replace(&mut progress.plan, open.then(|| range.clone()));
+            Ok(open.then_some(before))
         })??;
-        if !planned {
-            return Ok(());
-        }
+        let Some(before) = planned else { return Ok(()) };
         self.spool.save(&self.exporter).inspect_err(|_| {
-            // The exporter has not begun, so either state on disk is right.
-            let _ = self.with_cursor(|cursor| cursor.progress.plan = None);
+            // Of a new plan the exporter has begun nothing, so either state on disk is right; of
+            // one that was there before it may have, so that one stays.
+            let _ = self.with_cursor(|cursor| cursor.progress.plan = before);
         })
     }
 

@@ -1,6 +1,7 @@
 //! Tests of the writer from profiles to files, read back by the stock reader.
 
 mod bad_input;
+mod chain;
 mod corpus;
 mod crash;
 mod sums;
