@@ -39,7 +39,7 @@ async fn flame(running: &Running, service: &str, functions: &[&str]) -> Option<V
     let names = flame["names"].as_array()?;
     let drawn = |function: &&str| names.iter().any(|name| name == *function);
     let deep = flame["level"].as_array()?.iter().filter_map(Value::as_i64).max()? >= 3;
-    (deep && functions.iter().all(|function| drawn(function))).then_some(flame)
+    (deep && functions.iter().all(drawn)).then_some(flame)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,7 +8,10 @@ use std::{
     collections::HashMap,
     hash::Hash,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use parquet::file::metadata::ParquetMetaData;
@@ -73,6 +76,8 @@ pub(crate) enum Key {
 pub(crate) struct Cache {
     /// Footers and nodes, then columns.
     shelves: [Mutex<Shelf>; 2],
+    /// Column chunks that had to be read from files.
+    chunks_read: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -86,7 +91,17 @@ struct Shelf {
 impl Cache {
     pub fn new(bytes_max: usize) -> Self {
         let shelf = || Mutex::new(Shelf { bytes_max: bytes_max / 2, ..Shelf::default() });
-        Self { shelves: [shelf(), shelf()] }
+        Self { shelves: [shelf(), shelf()], chunks_read: AtomicU64::new(0) }
+    }
+
+    /// Counts a column chunk that is read from its file.
+    pub fn count_chunk(&self) {
+        self.chunks_read.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Column chunks that were read from files so far.
+    pub fn chunks_read(&self) -> u64 {
+        self.chunks_read.load(Ordering::Relaxed)
     }
 
     pub fn get(&self, key: &Key) -> Option<Kept> {

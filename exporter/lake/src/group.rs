@@ -232,6 +232,7 @@ impl<'f> Group<'f> {
             return Err(PageError::Other);
         }
         let file_bytes = self.open.footer.stamp.bytes();
+        self.cache().count_chunk();
         Chunk::read(meta, |at, bytes| {
             if at.saturating_add(bytes as u64) > file_bytes {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "a chunk past the end"));

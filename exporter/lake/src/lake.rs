@@ -28,6 +28,12 @@ impl Lake {
         Self { root: root.into(), cache, tries }
     }
 
+    /// Column chunks that were read from files since this was opened: what questions cost, besides
+    /// the footers, which tell what need not be read.
+    pub fn chunks_read(&self) -> u64 {
+        self.cache.chunks_read()
+    }
+
     /// Bytes that are kept between questions, without the call tree.
     pub fn kept_bytes(&self) -> usize {
         self.cache.bytes()

@@ -15,6 +15,7 @@ use std::{
     },
 };
 
+use bytes::Bytes;
 use pipeline::{
     codec::record,
     spool::{FreeFloor, Outcome, Reader, Record, Spool, SpoolConfig},
@@ -140,7 +141,7 @@ impl History {
             let stack = [("main", "m.go", 1), ("work", "w.go", number)];
             let mut profile = cpu("a", time_ns, vec![sample(&stack, &[1, number])]).build();
             profile.meta.content_hash = number as u128;
-            payloads.push(record::encode(&profile).into());
+            payloads.push(Bytes::from(record::encode(&profile)).into());
         }
         self.made = *numbers.end();
         let acknowledged = self.run.as_ref().unwrap().spool.append(&payloads).is_ok();
