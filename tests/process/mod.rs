@@ -13,6 +13,7 @@ mod pipelines;
 mod processors;
 mod quickstart;
 mod reload;
+mod retention;
 mod stop;
 mod telemetry;
 mod traces;

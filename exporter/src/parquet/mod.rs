@@ -18,8 +18,10 @@ use pipeline::{
 
 pub use config::{Config, Retention};
 
-/// How often what is too old or too much is looked for.
+/// How often what is too old or too much is looked for; more often where little is kept, so that
+/// nothing stays for much longer than it should.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
+const RETENTION_SHARE: u32 = 10;
 /// Profiles and bytes of records that one file is made of at most.
 const BATCH_PROFILES_MAX: usize = 10_000;
 const BATCH_BYTES_MAX: usize = 64 << 20;
@@ -78,7 +80,8 @@ impl Parquet {
     /// Removes what is too old or too much, once in a while. A failure is logged, no more: the lake
     /// is whole without it.
     fn retain(&mut self) {
-        if self.retained.is_some_and(|last| last.elapsed() < RETENTION_INTERVAL) {
+        let interval = RETENTION_INTERVAL.min(self.retention.max_age / RETENTION_SHARE);
+        if self.retained.is_some_and(|last| last.elapsed() < interval) {
             return;
         }
         self.retained = Some(Instant::now());

@@ -13,6 +13,8 @@ mod stats;
 mod worker;
 
 #[cfg(test)]
+mod flush_tests;
+#[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

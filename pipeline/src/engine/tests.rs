@@ -23,7 +23,7 @@ use crate::{
     storage::Disk,
 };
 
-fn profile(number: i64) -> Profile {
+pub(super) fn profile(number: i64) -> Profile {
     let mut builder = Builder::new(&Limits::default());
     let kind = builder.string("cpu").expect("fits");
     builder.value(number);
@@ -118,7 +118,7 @@ fn settings() -> Settings {
 }
 
 /// Of a spool that takes no part of the disk for itself, however full that is.
-fn spool_config() -> SpoolConfig {
+pub(super) fn spool_config() -> SpoolConfig {
     let free_floor = FreeFloor { percent: 0, bytes: 0 };
     SpoolConfig { ballast_bytes: 0, free_floor, ..SpoolConfig::default() }
 }

@@ -88,7 +88,7 @@ const CASES: [Case; 15] = [
             fields[3].1 = [vec![8, 1], [34, 2, 8, 1].repeat(2)].concat();
             fields.push((4, vec![8, 2]));
             let (twice, once) = (usize::from(n) / 2, usize::from(n) % 2);
-            let stack = [vec![8, 1].repeat(twice), vec![8, 2].repeat(once)].concat();
+            let stack = [[8, 1].repeat(twice), [8, 2].repeat(once)].concat();
             fields[1].1 = [stack, vec![18, 1, 5]].concat();
         },
     ),
