@@ -1,6 +1,7 @@
 //! What the commands answer that look at a lake or at files: to the unit, and to a stranger.
 
 mod diff;
+mod flame;
 mod gauges;
 mod lists;
 

@@ -3,6 +3,7 @@
 
 mod damage;
 mod expected;
+mod frozen;
 mod import;
 mod lake;
 mod merge;

@@ -13,6 +13,7 @@ use super::ledger::{self, Life};
 use crate::support::{
     numbers::Numbers,
     process::{Running, eventually, output},
+    say,
 };
 
 /// The size of the disk. Half of it is the ballast and the part that is to stay free.
@@ -24,7 +25,7 @@ const RECOVERY_MAX: Duration = Duration::from_secs(15);
 fn wanted() -> bool {
     let wanted = std::env::var("PROFPIPE_DISKS").is_ok_and(|value| value == "1");
     if !wanted {
-        eprintln!("only with PROFPIPE_DISKS=1, as `make test-long` runs it");
+        say("skipped: a disk that fills or turns read-only; `make test-long` has it");
     }
     wanted
 }

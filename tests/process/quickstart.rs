@@ -1,5 +1,5 @@
-//! What a new user sees: `make run` starts the demo shop and profpipe with `configs/quickstart.yaml`,
-//! and within 20 seconds there are flame graphs of both.
+//! What a new user sees: `make run` starts the demo shop and profpipe with
+//! `configs/quickstart.yaml`, and within 20 seconds there are flame graphs of both.
 
 use std::time::Duration;
 

@@ -17,6 +17,7 @@ pub mod schema;
 
 use std::{
     ffi::OsStr,
+    io::Write,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -25,7 +26,13 @@ use std::{
 pub fn skip(what: &str) {
     let required = std::env::var("PROFPIPE_REQUIRE_TOOLS").is_ok_and(|value| value == "1");
     assert!(!required, "{what} is missing, and PROFPIPE_REQUIRE_TOOLS=1");
-    eprintln!("skipped: {what} is missing");
+    say(&format!("skipped: {what} is missing"));
+}
+
+/// Says something on standard error in a run of many tests, too: what `eprintln!` writes is kept
+/// back from people when a test passes.
+pub fn say(what: &str) {
+    let _ = writeln!(std::io::stderr(), "{what}");
 }
 
 /// Ports that nobody listens to at the moment, for programs that have to be told theirs.

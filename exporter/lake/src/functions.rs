@@ -46,18 +46,23 @@ pub(crate) fn place(ask: &Ask<'_>, range: TimeRange, shared: &Shared) -> Result<
         let parts = ask.fold_files(batch, &filter, HashMap::new, |found, group, rows| {
             Ok(add_places(found, group, rows, &unplaced)?)
         })?;
-        let places: HashMap<String, String> = parts.into_iter().flatten().collect();
+        let mut places = HashMap::new();
+        parts
+            .into_iter()
+            .flatten()
+            .for_each(|(name, place)| first_place(&mut places, &name, place));
         if places.is_empty() {
             break;
         }
         unplaced.retain(|name| !places.contains_key(name));
-        shared.place(&places);
+        let texts = places.into_iter().map(|(name, place)| (name, place.text()));
+        shared.place(&texts.collect());
     }
     Ok(())
 }
 
 fn add_places(
-    found: &mut HashMap<String, String>,
+    found: &mut HashMap<String, Place>,
     group: &Group<'_>,
     rows: &Rows,
     wanted: &HashSet<String>,
@@ -66,12 +71,36 @@ fn add_places(
     let lines = group.int_codes("start_line")?;
     walk(rows, [&names.runs, &files.runs, &lines.runs], |_, [name, file, line]| {
         let (name, file, line) = (names.text(name), files.text(file), lines.int(line));
-        if !file.is_empty() && wanted.contains(name) && !found.contains_key(name) {
-            let place = if line > 0 { format!("{file}:{line}") } else { file.to_owned() };
-            found.insert(name.to_owned(), place);
+        if !file.is_empty() && wanted.contains(name) {
+            let place = Place { file: file.to_owned(), line };
+            first_place(found, name, place);
         }
     });
     Ok(())
+}
+
+/// Where a function is; the order is the one by which one of several places is taken.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    file: String,
+    line: i64,
+}
+
+impl Place {
+    fn text(self) -> String {
+        let Self { file, line } = self;
+        if line > 0 { format!("{file}:{line}") } else { file }
+    }
+}
+
+/// Keeps the first place of a function by name and line: Go gives some functions of the runtime two
+/// files, and which of them a profile names first says nothing.
+fn first_place(places: &mut HashMap<String, Place>, name: &str, place: Place) {
+    match places.get_mut(name) {
+        Some(known) if *known <= place => {}
+        Some(known) => *known = place,
+        None => drop(places.insert(name.to_owned(), place)),
+    }
 }
 
 /// Details by function name, each with the build it is of, sorted.
@@ -108,4 +137,24 @@ pub(crate) fn details(
         details.dedup();
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_in_which_places_are_met_does_not_matter() {
+        let at = |file: &str, line| Place { file: file.to_owned(), line };
+        let places = [at("runtime/b.go", 3), at("runtime/a.s", 9), at("runtime/a.s", 7)];
+        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [1, 2, 0]] {
+            let mut found = HashMap::new();
+            for index in order {
+                let place: &Place = &places[index];
+                first_place(&mut found, "runtime.memmove", place.clone());
+            }
+            assert_eq!(found.remove("runtime.memmove").unwrap().text(), "runtime/a.s:7");
+        }
+        assert_eq!(at("x.go", 0).text(), "x.go");
+    }
 }

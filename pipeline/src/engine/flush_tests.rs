@@ -24,7 +24,7 @@ use crate::{
 
 const FULL: usize = 40;
 
-/// Sends a profile a second for so long, then `FULL` and half as many at once, and one by one again.
+/// Sends a profile a second for so long, then more than `FULL` at once, then one by one again.
 struct Steady {
     seconds: i64,
 }

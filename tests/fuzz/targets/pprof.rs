@@ -1,5 +1,5 @@
-//! Any bytes as pprof: they are refused, or they are a profile within the limits that survives its own
-//! encoding. A decoder that is used again gives the same as a new one.
+//! Any bytes as pprof: they are refused, or they are a profile within the limits that survives its
+//! own encoding. A decoder that is used again gives the same as a new one.
 #![no_main]
 
 use std::cell::RefCell;
