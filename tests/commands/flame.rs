@@ -66,7 +66,7 @@ fn svg_is_xml_with_a_title_for_each_frame() {
     let file = dir.path().join("x.svg");
     std::fs::write(&file, drawn("x.svg", &["--width", "900"])).unwrap();
     let titles = crate::support::output("python3", ["-c", TITLES, file.to_str().unwrap()]);
-    for (stack, share) in STACKS.iter().zip(["70%", "20%"]) {
+    for (stack, share) in STACKS.iter().zip(["(70.00%)", "(20.00%)"]) {
         let leaf = stack.0.rsplit(';').next().unwrap();
         let title = titles.lines().find(|title| title.contains(leaf));
         let title = title.unwrap_or_else(|| panic!("no frame of {leaf}: {titles}"));
