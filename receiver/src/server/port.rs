@@ -1,6 +1,10 @@
 //! Where a server listens, as configs say it: an endpoint, and TLS with the Collector's names.
 
-use std::{net::ToSocketAddrs, path::PathBuf};
+use std::{
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket},
+    path::PathBuf,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,8 +53,30 @@ pub(crate) fn check_port(endpoint: &str, tls: Option<&Tls>) -> Vec<Problem> {
     wrong
 }
 
-/// The first address of an endpoint.
-pub(crate) fn address(endpoint: &str) -> std::io::Result<std::net::SocketAddr> {
+/// The first address of an endpoint; all addresses of the machine where it has no host, as `:4317`
+/// means to the Collector.
+pub(crate) fn address(endpoint: &str) -> io::Result<SocketAddr> {
+    if let Some(port) = endpoint.strip_prefix(':').and_then(|port| port.parse().ok()) {
+        // One of IPv6 takes IPv4 as well, where the machine has it.
+        let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+        let has_ipv6 = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok();
+        return Ok(if has_ipv6 { any } else { (Ipv4Addr::UNSPECIFIED, port).into() });
+    }
     let mut all = endpoint.to_socket_addrs()?;
-    all.next().ok_or_else(|| std::io::Error::other("the host has no address"))
+    all.next().ok_or_else(|| io::Error::other("the host has no address"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn an_endpoint_without_a_host_is_every_address() {
+        let listener = TcpListener::bind(address(":0").unwrap()).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        TcpStream::connect(("127.0.0.1", port)).unwrap();
+        assert_eq!(address("127.0.0.1:7").unwrap(), ([127, 0, 0, 1], 7).into());
+    }
 }
