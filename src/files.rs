@@ -32,6 +32,11 @@ impl From<Flame> for Stacks {
     }
 }
 
+/// A type is asked for that a file does not have: a mistake of who asks, not a failure.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NoType(String);
+
 /// A file is read whole, so it has the limits of a body.
 pub fn limits() -> Limits {
     Limits {
@@ -131,7 +136,8 @@ fn column(profile: &Profile, spec: Option<&TypeSpec>) -> anyhow::Result<usize> {
     let all: Vec<_> =
         types.map(|t| format!("{}:{}", profile.meta.name, profile.text(t.kind))).collect();
     let wanted = spec.map_or_else(String::new, TypeSpec::to_string);
-    found.with_context(|| format!("there is no type `{wanted}`: it has {}", all.join(", ")))
+    let known = all.join("`, `");
+    found.ok_or_else(|| NoType(format!("there is no type `{wanted}`; it has `{known}`")).into())
 }
 
 fn add(profile: &Profile, column: usize, trie: &mut Trie, own: &mut Vec<i64>) {

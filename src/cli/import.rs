@@ -69,7 +69,7 @@ fn profile_name(text: &str) -> Result<String, String> {
     }
 }
 
-fn plural(count: usize, noun: &str) -> String {
+pub(super) fn plural(count: usize, noun: &str) -> String {
     format!("{noun}{}", if count == 1 { "" } else { "s" })
 }
 
@@ -247,7 +247,8 @@ impl Import {
         let mut out = io::stdout().lock();
         write!(out, "{imported} {} imported", plural(*imported, "profile"))?;
         if *known > 0 {
-            write!(out, ", {known} were there already")?;
+            let were = if *known == 1 { "was" } else { "were" };
+            write!(out, ", {known} {were} there already")?;
         }
         if *refused > 0 {
             write!(out, ", {refused} refused")?;

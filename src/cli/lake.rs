@@ -11,7 +11,7 @@ use clap::Subcommand;
 use lake::{Selection, time::TimeRange};
 use pipeline::picture::unit;
 
-use super::{Failure, ask::ask, select::LakeArgs};
+use super::{Failure, ask::ask, import::plural, select::LakeArgs};
 
 /// What can be asked of a lake.
 #[derive(Debug, Subcommand)]
@@ -77,7 +77,9 @@ fn ls(args: &LakeArgs) -> Result<(), Failure> {
             bytes: sum.bytes + size.bytes,
         });
         let bytes = unit::human(total.bytes as i64, "bytes");
-        writeln!(out, "{table}: {} hours, {} files, {bytes}", hours.len(), total.files)?;
+        let of = |count, noun| format!("{count} {}", plural(count, noun));
+        let (hours, files) = (of(hours.len(), "hour"), of(total.files as usize, "file"));
+        writeln!(out, "{table}: {hours}, {files}, {bytes}")?;
     }
     for line in notes.lines() {
         writeln!(out, "{line}")?;

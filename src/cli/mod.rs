@@ -21,7 +21,7 @@ use std::{
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 
-use crate::{config::Problems, data_dir::DataDirError};
+use crate::{config::Problems, data_dir::DataDirError, files::NoType};
 
 /// Continuous profiling: scrape Go services, keep their profiles as Parquet, look at them.
 #[derive(Debug, Parser)]
@@ -39,7 +39,7 @@ enum Command {
     Validate(config::Sources),
     /// Print the config as it counts: files merged, variables filled in, secrets taken out
     PrintConfig(config::PrintArgs),
-    /// List receivers and exporters with their defaults
+    /// List receivers, processors, exporters and extensions with their defaults
     Components,
     /// Say whether files hold OTLP profiles as the profiling SIG, Parca and Pyroscope want them
     CheckOtlp(check_otlp::Args),
@@ -83,7 +83,11 @@ pub enum Failure {
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self::Failed(error.into())
+        let error = error.into();
+        match error.downcast_ref::<NoType>() {
+            Some(_) => Self::Usage(error.context("--type")),
+            None => Self::Failed(error),
+        }
     }
 }
 

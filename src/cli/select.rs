@@ -143,17 +143,19 @@ impl SelectArgs {
         if self.all {
             return Ok(time::TimeRange::ALL);
         }
-        let at = |text: &Option<String>, default| match text {
-            Some(text) => time::parse_time(text, now_us).map_err(usage),
+        let wrong = |flag, error| usage(anyhow::Error::new(error).context(flag));
+        let at = |flag, text: &Option<String>, default| match text {
+            Some(text) => time::parse_time(text, now_us).map_err(|error| wrong(flag, error)),
             None => Ok(default),
         };
-        let before = |text: &str| time::parse_duration(text).map_err(usage);
+        let before =
+            |flag, text: &str| time::parse_duration(text).map_err(|error| wrong(flag, error));
         let from_us = match (&self.from, &self.to) {
-            (None, None) => now_us - before(&self.since)?,
-            (from, _) => at(from, i64::MIN)?,
+            (None, None) => now_us - before("--since", &self.since)?,
+            (from, _) => at("--from", from, i64::MIN)?,
         };
-        let until_us = self.until.as_deref().map_or(Ok(0), before)?;
-        let range = time::TimeRange { from_us, to_us: at(&self.to, now_us - until_us)? };
+        let until_us = self.until.as_deref().map_or(Ok(0), |text| before("--until", text))?;
+        let range = time::TimeRange { from_us, to_us: at("--to", &self.to, now_us - until_us)? };
         match range.is_empty() {
             true => Err(usage(anyhow::anyhow!(
                 "the range ends before it starts: it begins with --since, 1h unless said"

@@ -249,6 +249,10 @@ impl fmt::Display for Path {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+        // What was said on the command line or could not be read has no lines to point at.
+        match self.line == 0 || self.file.starts_with("--") {
+            true => f.write_str(&self.file),
+            false => write!(f, "{}:{}:{}", self.file, self.line, self.column),
+        }
     }
 }

@@ -32,7 +32,7 @@ impl Problems {
 }
 
 impl Problem {
-    /// File or argument, line and column, counted from 1.
+    /// File or argument, line and column, counted from 1; 0 where there are none.
     pub fn place(&self) -> (&str, u64, u64) {
         (&self.place.file, self.place.line, self.place.column)
     }

@@ -94,6 +94,6 @@ fn read_set(set: &str) -> Result<Node, Vec<Problem>> {
 }
 
 fn problem(file: &str, message: String) -> Vec<Problem> {
-    let place = Place { file: file.into(), line: 1, column: 1 };
+    let place = Place { file: file.into(), line: 0, column: 0 };
     vec![Problem { place, path: Path::default(), message }]
 }

@@ -270,7 +270,7 @@ monitors: [{name: b, endpoint: 'http://h', heap: {seconds: 5}}]";
     let texts: Vec<_> = problems.iter().map(Problem::to_string).collect();
     assert_eq!(
         texts[0],
-        "--set exporters::ui::lake:1:1: exporters.ui.lake: there is no lake `nope` in a \
+        "--set exporters::ui::lake: exporters.ui.lake: there is no lake `nope` in a \
          pipeline, expected `parquet`"
     );
     assert!(

@@ -4,6 +4,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{
+    Json,
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
@@ -59,15 +60,20 @@ pub async fn check_host(
 ) -> Response {
     let host = host_of(request.headers()).or_else(|| request.uri().host());
     if !host.is_some_and(|host| hosts.allows(host)) {
-        let message = "this name is not served here: set ui.allowed_hosts\n";
-        return (StatusCode::MISDIRECTED_REQUEST, message).into_response();
+        let message = "this name is not served here: set ui.allowed_hosts";
+        return refused(StatusCode::MISDIRECTED_REQUEST, message);
     }
     let site = request.headers().get("sec-fetch-site").and_then(|site| site.to_str().ok());
     let navigates = request.headers().get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
     if site == Some("cross-site") && !navigates {
-        return (StatusCode::FORBIDDEN, "requests of other sites are refused\n").into_response();
+        return refused(StatusCode::FORBIDDEN, "requests of other sites are refused");
     }
     next.run(request).await
+}
+
+/// An error in the shape of the API's own.
+fn refused(status: StatusCode, message: &str) -> Response {
+    (status, Json(serde_json::json!({ "error": message }))).into_response()
 }
 
 fn host_of(headers: &HeaderMap) -> Option<&str> {

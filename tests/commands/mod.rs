@@ -98,6 +98,37 @@ fn labels_that_match_nothing_are_explained() {
 }
 
 #[test]
+fn a_mistake_names_its_flag_and_is_no_failure() {
+    let made = Made::new();
+    let file = made.cpu("cpu.pb", 0, &[("main.main", 1)]);
+    let other = made.cpu("other.pb", 0, &[("main.main", 2)]);
+    let (file, other) = (file.to_str().unwrap(), other.to_str().unwrap());
+    let of_type = "there is no type `heap`; it has `cpu:cpu`";
+    for (args, wants) in [
+        (&["top", file, "-t", "heap"][..], ["profpipe: --type: ", of_type]),
+        (&["flame", file, "-t", "heap"], ["profpipe: --type: ", of_type]),
+        (&["diff", file, other, "-t", "heap"], ["profpipe: --type: ", of_type]),
+        (&["top", "--since", "soon"], ["profpipe: --since: `soon` is no duration", ""]),
+        (&["top", "--until", "soon"], ["profpipe: --until: `soon` is no duration", ""]),
+        (&["top", "--from", "soon"], ["profpipe: --from: `soon` is no time", ""]),
+        (&["top", "--from", "0", "--to", "soon"], ["profpipe: --to: `soon` is no time", ""]),
+    ] {
+        let ran = profpipe(args);
+        assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.starts_with(wants[0]), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(wants[1]), "{args:?}: {}", ran.stderr);
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    }
+    // A data directory that cannot be made is one sort of end, said once.
+    let ran = profpipe(["run", "--web-port", "0", "--data-dir", "/proc/x"]);
+    assert_eq!((ran.code, ran.stderr.lines().count()), (Some(3), 1), "{}", ran.stderr);
+    // One is one.
+    made.import(Path::new(file), &["--service", "a"]);
+    let listed = made.ask(&["lake", "ls"], &[]).ok();
+    assert!(listed.contains("samples: 1 hour, 1 file, "), "{listed}");
+}
+
+#[test]
 fn every_damaged_file_is_named() {
     let made = two_versions();
     let sound = made.ask(&["lake", "check"], &[]).ok();

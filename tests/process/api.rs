@@ -179,6 +179,15 @@ async fn strangers_are_kept_out() {
             assert_eq!(get(path, &[("host", host)]).await.status, 200, "{host} {path}");
         }
     }
+    for (headers, says) in [
+        ([("host", "evil.example"), ("accept", "*/*")], "this name is not served here"),
+        ([("host", "localhost"), ("sec-fetch-site", "cross-site")], "requests of other sites"),
+    ] {
+        let answer = get("/api/v1/services", &headers).await;
+        let error = answer.json()["error"].as_str().unwrap().to_owned();
+        assert!(error.starts_with(says), "{error}");
+        assert_eq!(answer.header("content-type"), "application/json");
+    }
     for (site, mode, status) in [
         ("cross-site", "no-cors", 403),
         ("cross-site", "cors", 403),

@@ -29,11 +29,21 @@ service: {telemetry: {metrics: {readers: [{periodic: {exporter: {otlp:
     let ran = profpipe(["validate", "-c", &bad, "--set", "exporters::ui::endpoint=nowhere"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
     let lines: Vec<_> = ran.stderr.lines().collect();
-    assert!(lines[0].starts_with("--set exporters::ui::endpoint:1:1: "), "{lines:?}");
+    assert!(lines[0].starts_with("--set exporters::ui::endpoint: "), "{lines:?}");
     let wanted = format!("{bad}:1:13: monitors[0].nmae: unknown field, did you mean `name`?");
     assert!(lines.contains(&wanted.as_str()), "{lines:#?}");
     let wanted = "2:13: exporters.parket: unknown exporter type `parket`, did you mean `parquet`?";
     assert!(lines.iter().any(|line| line.ends_with(wanted)), "{lines:#?}");
+
+    // What has no lines is not given any.
+    let absent = dir.path().join("absent.yaml").display().to_string();
+    let ran = profpipe(["validate", "-c", &absent, "--set", "foo", "--set", "exporters::ui=["]);
+    let mut lines: Vec<_> = ran.stderr.lines().collect();
+    lines.sort_unstable();
+    let [set, of_key, unread] = lines[..] else { panic!("{lines:#?}") };
+    assert_eq!(set, "--set exporters::ui: unclosed bracket '['");
+    assert_eq!(of_key, "--set: `foo` is not of the form a::b=value");
+    assert!(unread.starts_with(&format!("{absent}: cannot read the file: ")), "{unread}");
 
     let set = ["--set", "exporters::ui::endpoint=127.0.0.1:1"];
     let print = ["print-config", "-c", &good, "-c", &over];
