@@ -265,7 +265,7 @@ monitors: [{name: b, endpoint: 'http://h', heap: {seconds: 5}}]";
     let broken = "\nexporters: {parquet: {flush_interval: 1}}";
     let files = [first.as_bytes(), broken.as_bytes()];
     let problems = load_files(&files, &["exporters::ui::lake=nope", "x"]).unwrap_err();
-    assert_eq!(problems.to_string(), "--set:1:1: `x` is not of the form a::b=value");
+    assert_eq!(problems.to_string(), "--set: `x` is not of the form a::b=value");
     let problems = load_files(&files, &["exporters::ui::lake=nope"]).unwrap_err();
     let texts: Vec<_> = problems.iter().map(Problem::to_string).collect();
     assert_eq!(
@@ -315,7 +315,7 @@ heap: {seconds: '${env:PORT}'}}]";
 #[test]
 fn limits_hold() {
     let long = format!("# {}", "x".repeat(1 << 20));
-    assert_eq!(errors(load_text(&long)), ["1:1: file is larger than 1 MiB"]);
+    assert_eq!(errors(load_text(&long)), [" file is larger than 1 MiB"]);
     for (open, close) in [("[", "]"), ("{a: ", "}"), ("- ", "x")] {
         let deep = format!("{}{}", open.repeat(33), close.repeat(33));
         let found = errors(load_text(&deep)).join("\n");
@@ -330,7 +330,7 @@ fn limits_hold() {
     assert_eq!(errors(not_text), ["2:4: file is not UTF-8"]);
     let missing = Options { files: vec!["does-not-exist.yaml".into()], ..Options::default() };
     let problems = load_with(&missing, &|_| None).unwrap_err().to_string();
-    assert!(problems.starts_with("does-not-exist.yaml:1:1: cannot read the file: "), "{problems}");
+    assert!(problems.starts_with("does-not-exist.yaml: cannot read the file: "), "{problems}");
 }
 
 /// YAML-like text that gets past the first character more often than bytes do.
