@@ -2,6 +2,7 @@
 //! it and names every place that breaks it. CONTRIBUTING.md says why there are such rules.
 
 mod crates;
+mod licences;
 mod names;
 mod text;
 mod tree;
