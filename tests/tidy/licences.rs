@@ -131,7 +131,11 @@ fn what_deny_toml_does_not_allow_is_found() {
     let text = include_str!("../../deny.toml").replace("  \"ISC\",\n", "");
     let rules = rules(&text);
     let registry = "registry+https://github.com/rust-lang/crates.io-index";
-    let of = |name: &str, licence: Option<&str>, source: &str| serde_json::json!({"name": name, "license": licence, "source": source});
+    let of = |name: &str, licence: Option<&str>, source: &str| {
+        let package: [(&str, Value); 3] =
+            [("name", name.into()), ("license", licence.into()), ("source", source.into())];
+        package.into_iter().collect::<Value>()
+    };
     for (package, want) in [
         (of("a", Some("MIT"), registry), None),
         (of("a", Some("GPL-3.0"), registry), Some("a: GPL-3.0")),
