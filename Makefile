@@ -49,6 +49,7 @@ lint:
 	cargo fmt --all --check
 	cargo metadata --locked --format-version 1 --manifest-path tests/fuzz/Cargo.toml >/dev/null
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --no-default-features -p profpipe -- -D warnings
 	if cargo deny --version >/dev/null 2>&1; then cargo deny check licenses bans sources; fi
 
 test-go:

@@ -63,13 +63,9 @@ async fn profile(State(turn): State<Turn>, Query(window): Query<Window>) -> Resp
         return (StatusCode::BAD_REQUEST, message).into_response();
     }
     let headers = [(header::CONTENT_TYPE, "application/octet-stream")];
-    let failed = match cpu_profile::AVAILABLE {
-        true => StatusCode::INTERNAL_SERVER_ERROR,
-        false => StatusCode::NOT_IMPLEMENTED,
-    };
     match cpu_profile::take(Duration::from_secs(window.seconds)).await {
         Ok(bytes) => (headers, bytes).into_response(),
-        Err(error) => (failed, format!("{error:#}\n")).into_response(),
+        Err(error) => failed(cpu_profile::AVAILABLE, &error),
     }
 }
 
@@ -77,6 +73,16 @@ async fn heap() -> Response {
     let headers = [(header::CONTENT_TYPE, "application/octet-stream")];
     match heap_profile::take().await {
         Ok(bytes) => (headers, bytes).into_response(),
-        Err(error) => (StatusCode::NOT_IMPLEMENTED, format!("{error:#}\n")).into_response(),
+        Err(error) => failed(heap_profile::AVAILABLE, &error),
     }
+}
+
+/// Says why there is no profile. What this build has not is not found, as in any other program, so
+/// that it is not asked for again and again.
+fn failed(available: bool, error: &anyhow::Error) -> Response {
+    let status = match available {
+        true => StatusCode::INTERNAL_SERVER_ERROR,
+        false => StatusCode::NOT_FOUND,
+    };
+    (status, format!("{error:#}\n")).into_response()
 }
