@@ -6,13 +6,15 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
     sync::OnceLock,
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use tokio::{process::Command, sync::Mutex, time::timeout};
 
 use crate::support::{
+    cli,
     go::Service,
+    made,
     process::{Running, eventually},
     skip,
 };
@@ -63,6 +65,19 @@ fn chromium() -> Option<String> {
     there.then_some(path)
 }
 
+/// Brings a service `wide` into the lake: a hundredth of its time is in a hundred functions, which
+/// a picture of the whole has no room for.
+fn import_wide(dir: &Path, running: &Running) {
+    let leaves = (0..100).map(|leaf| (format!("main.main;main.many;main.leaf{leaf}"), 100_000));
+    let stacks: Vec<(String, i64)> =
+        leaves.chain([("main.main;main.wide".to_owned(), 1_000_000_000)]).collect();
+    let stacks: Vec<(&str, i64)> = stacks.iter().map(|(stack, n)| (stack.as_str(), *n)).collect();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() - Duration::from_secs(60);
+    let file = dir.join("wide.pb.gz");
+    made::pprof(&file, ("cpu", "nanoseconds"), (now.as_nanos() as i64, 10_000_000_000), &stacks);
+    cli::import(&running.data_dir.join("lake"), "wide", &[file]).ok();
+}
+
 /// A page is walked through as a user does; the pictures stay in `pages` below the folder for
 /// temporary files of the build, to be looked at.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -97,6 +112,7 @@ exporters:
         (windows.status == 200 && count >= 5).then_some(())
     })
     .await;
+    import_wide(dir.path(), &running);
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");
     let variables =
         [("BASE", running.url.as_str()), ("OUT", out.to_str().unwrap()), ("CHROMIUM", &chromium)];

@@ -31,6 +31,22 @@ const target = (page) =>
     const b = (narrow.length ? narrow : all).reduce((x, y) => (x && x.y >= y.y ? x : y), null);
     return b && { x: r.x + b.x + b.w / 2, y: r.y + b.y - el.scrollTop + 8, path: t.path[b.i] };
   });
+/** A frame of less than a quarter of the whole, below which the picture leaves something out. */
+const coarse = (page) =>
+  page.evaluate(() => {
+    const t = window.__flame.tree;
+    const lacks = (i) => t.name.slice(i, t.end[i]).some((n) => n < 0);
+    const fits = (i) => t.name[i] >= 0 && t.parent[i] > 0 && t.size[i] < t.size[0] / 4;
+    const all = t.path.map((_, i) => i).filter((i) => fits(i) && lacks(i));
+    return all.length ? t.path[all.reduce((a, b) => (t.size[a] >= t.size[b] ? a : b))] : '';
+  });
+/** Frames with a name at and below a path. */
+const named = (page, path) =>
+  page.evaluate((path) => {
+    const t = window.__flame.tree,
+      i = t.path.indexOf(path);
+    return t.name.slice(i, t.end[i]).filter((n) => n >= 0).length;
+  }, path);
 const key = async (page, k) => {
   await page.mouse.move(5, 5);
   await page.keyboard.press(k);
@@ -106,6 +122,30 @@ const steps = {
       (f) => f.root === 0,
       'root after Esc',
     );
+  },
+  'a zoom into a small frame fetches what the whole has no room for': async () => {
+    const small = await open('/?service=wide&type=cpu:cpu');
+    await drawn(small);
+    await small.locator('.live').click();
+    const path = await coarse(small);
+    assert.ok(path, 'no frame that lacks something');
+    const before = await named(small, path),
+      ask = (r) => new URL(r.url()).searchParams.get('root') === path;
+    const asked = small.waitForResponse((r) => ask(r) && /\/flame$/.test(new URL(r.url()).pathname));
+    const link = new URL(small.url());
+    link.searchParams.set('zoom', path);
+    await small.evaluate((url) => {
+      history.pushState(null, '', url);
+      dispatchEvent(new PopStateEvent('popstate'));
+    }, link.href);
+    assert.equal((await asked).status(), 200);
+    await until(
+      () => named(small, path),
+      (n) => n > before,
+      `more than ${before} frames below the zoomed one`,
+    );
+    assert.equal((await flame(small)).path, path);
+    await small.context().close();
   },
   'search tells a share and fades the rest': async () => {
     const name = await page.locator('.top .pick').first().getAttribute('title');
