@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pipeline::{quantity, settings::Queue};
+use pipeline::{quantity, settings::Queue, spool::FullPolicy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SendingQueue {
-    /// Bytes of spool that may wait; beyond them the oldest profiles are dropped and counted. A
-    /// number of requests, as the Collector has it by default, has no effect.
+    /// Bytes of spool that may wait, for all exporters of a pipeline the largest; beyond them
+    /// `overflow` says what happens. A number of requests, as the Collector has it by default, has
+    /// no effect.
     #[serde(with = "quantity::bytes")]
     #[schemars(with = "quantity::BytesText")]
     pub queue_size: u64,
@@ -25,7 +26,12 @@ pub struct SendingQueue {
     pub enabled: bool,
     /// Accepted; requests go one after the other.
     pub num_consumers: Option<usize>,
-    /// Accepted without effect.
+    /// What gives way when no more may wait: `block` refuses what is new, so that its sender tries
+    /// again; `drop_oldest` and `drop_newest` drop it and count it. By default what is scraped
+    /// makes the oldest go, and what is pushed is refused, as is all that shares a pipeline with
+    /// it. Where exporters of a pipeline differ, the first in this order holds.
+    pub overflow: Option<FullPolicy>,
+    /// `true` is `overflow: block`.
     pub block_on_overflow: bool,
     /// Accepted without effect.
     pub wait_for_result: bool,
@@ -63,11 +69,12 @@ pub struct Partition {
 
 impl Default for SendingQueue {
     fn default() -> Self {
-        let Queue { bytes_max, max_age } = Queue::default();
+        let Queue { bytes_max, max_age, overflow } = Queue::default();
         Self {
             queue_size: bytes_max,
             sizer: None,
             max_age,
+            overflow,
             enabled: true,
             num_consumers: None,
             block_on_overflow: false,
@@ -90,7 +97,8 @@ impl SendingQueue {
             None => self.queue_size >= QUEUE_BYTES_MIN || self.queue_size == 0,
         };
         let bytes_max = if counts_bytes { self.queue_size } else { Queue::default().bytes_max };
-        Queue { bytes_max, max_age: self.max_age }
+        let block = self.block_on_overflow.then_some(FullPolicy::Block);
+        Queue { bytes_max, max_age: self.max_age, overflow: self.overflow.or(block) }
     }
 
     /// What cannot work, as pairs of a field and a message.

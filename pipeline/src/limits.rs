@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::quantity;
 
+/// No limit, and far from what a sum or a multiple of it would not fit into.
+const ANY: usize = usize::MAX >> 16;
+
 /// Limits on one profile; every field can be set in the config of a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -74,6 +77,26 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// For reading what was accepted: it kept to the limits of then, and those of a config that
+    /// changed since must not lose it.
+    pub const ACCEPTED: Self = Self {
+        body_bytes_max: ANY,
+        inflated_bytes_max: ANY,
+        decoded_bytes_max: ANY,
+        samples_max: ANY,
+        locations_max: ANY,
+        functions_max: ANY,
+        mappings_max: ANY,
+        strings_max: ANY,
+        string_bytes_max: ANY,
+        frames_per_stack_max: ANY,
+        frames_max: ANY,
+        labels_per_sample_max: ANY,
+        labels_max: ANY,
+        sample_types_max: ANY,
+        profiles_max: ANY,
+    };
+
     /// What either of two limits lets through.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {

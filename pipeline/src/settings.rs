@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::quantity;
+use crate::{quantity, spool::FullPolicy};
 
 /// How the engine treats one exporter.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +47,8 @@ pub struct Retry {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Queue {
-    /// Bytes of spool that may wait; beyond them the oldest profiles are dropped and counted.
+    /// Bytes of spool that may wait, for all exporters of a pipeline the largest; beyond them
+    /// `overflow` says what happens.
     #[serde(rename = "queue_size", with = "quantity::bytes")]
     #[schemars(with = "quantity::BytesText")]
     pub bytes_max: u64,
@@ -55,6 +56,11 @@ pub struct Queue {
     #[serde(with = "quantity::duration")]
     #[schemars(with = "quantity::DurationText")]
     pub max_age: Duration,
+    /// What gives way when no more may wait: `block` refuses what is new, so that its sender tries
+    /// again; `drop_oldest` and `drop_newest` drop it and count it. By default what is scraped
+    /// makes the oldest go, and what is pushed is refused, as is all that shares a pipeline with
+    /// it. Where exporters of a pipeline differ, the first in this order holds.
+    pub overflow: Option<FullPolicy>,
 }
 
 /// The time that one push may take where the config says nothing.
@@ -81,7 +87,7 @@ impl Default for Retry {
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { bytes_max: 1 << 30, max_age: Duration::from_secs(24 * 3600) }
+        Self { bytes_max: 1 << 30, max_age: Duration::from_secs(24 * 3600), overflow: None }
     }
 }
 
@@ -137,7 +143,7 @@ mod tests {
                 multiplier: 0.5,
                 ..Retry::default()
             },
-            queue: Queue { bytes_max: 0, max_age: Duration::ZERO },
+            queue: Queue { bytes_max: 0, max_age: Duration::ZERO, overflow: None },
         };
         let fields: Vec<_> = settings.check().into_iter().map(|(field, _)| field).collect();
         assert_eq!(

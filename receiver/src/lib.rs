@@ -58,6 +58,14 @@ impl Config {
         }
     }
 
+    /// Whether somebody sends to it, who hears what became of it.
+    pub fn is_pushed_to(&self) -> bool {
+        match self {
+            Self::Otlp(_) | Self::Pyroscope(_) => true,
+            Self::Pprof(_) => false,
+        }
+    }
+
     /// What one profile may cost.
     pub fn limits(&self) -> Limits {
         match self {

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Where the config of flags stands.
-const FLAGS: &str = "--scrape and --otlp-endpoint";
+const FLAGS: &str = "command line";
 /// Bytes of a variable.
 const VARIABLE_BYTES_MAX: usize = 64 << 10;
 

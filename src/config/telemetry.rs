@@ -67,6 +67,8 @@ pub enum LogEncoding {
 pub struct Metrics {
     /// Who gets the metrics besides `/metrics`.
     pub readers: Vec<Reader>,
+    /// Accepted without effect: there are always all of them.
+    pub level: Option<MetricsLevel>,
 }
 
 /// One entry of `readers`.
@@ -75,6 +77,54 @@ pub struct Metrics {
 pub struct Reader {
     /// Pushes all metrics once in a while.
     pub periodic: Option<Periodic>,
+    /// Accepted without effect: `/metrics` on the port of the pages is always there.
+    pub pull: Option<Pull>,
+}
+
+/// How much the Collector tells of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MetricsLevel {
+    /// Nothing.
+    None,
+    /// What is needed.
+    Basic,
+    /// What is usual.
+    Normal,
+    /// Everything.
+    Detailed,
+}
+
+/// A reader that others ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pull {
+    /// Accepted without effect.
+    pub exporter: PullExporter,
+}
+
+/// The exporter of a reader that others ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PullExporter {
+    /// Accepted without effect.
+    pub prometheus: Option<Prometheus>,
+}
+
+/// Where the Collector has its `/metrics`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Prometheus {
+    /// Accepted without effect.
+    pub host: String,
+    /// Accepted without effect.
+    pub port: u16,
+    /// Accepted without effect.
+    pub without_scope_info: bool,
+    /// Accepted without effect.
+    pub without_type_suffix: bool,
+    /// Accepted without effect.
+    pub without_units: bool,
 }
 
 /// A reader that pushes.

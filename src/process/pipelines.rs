@@ -9,7 +9,7 @@ use pipeline::{
     engine::{Pipeline, Running, Sink},
     limits::Limits,
     processor,
-    spool::{Spool, SpoolConfig},
+    spool::{FullPolicy, Spool, SpoolConfig},
     storage::Disk,
     trace::Tracing,
 };
@@ -76,9 +76,8 @@ impl Workshop {
         let sink = |(id, config): &_| self.sink(&spec.name, id, config);
         let exporters = spec.exporters.iter().map(sink);
         let exporters = exporters.collect::<anyhow::Result<_>>()?;
-        let (name, limits) = (spec.name.clone(), limits(spec));
-        let processors = processors(spec)?;
-        let pipeline = Pipeline { name, receivers, processors, exporters, spool, limits };
+        let (name, processors) = (spec.name.clone(), processors(spec)?);
+        let pipeline = Pipeline { name, receivers, processors, exporters, spool };
         let tracing = self.tracing.clone();
         Ok(Prepared { spec: spec.clone(), pipeline, handles, tracing })
     }
@@ -172,9 +171,7 @@ impl Live {
     /// Where an exporter cannot be made again, or the spool fails. The exporter goes on as it was.
     pub async fn apply(&mut self, workshop: &Workshop, change: Change) -> anyhow::Result<()> {
         let Change { spec, receivers, processors, exporters } = change;
-        let SpoolConfig { bytes_max, max_age, .. } = spool_config(&spec);
-        self.running.spool().set_limits(bytes_max, max_age);
-        self.running.raise_limits(&limits(&spec));
+        self.running.spool().set_limits(&spool_config(&spec));
         self.running.set_processors(processors);
         self.change_receivers(&spec, receivers).await;
         let result = self.change_exporters(workshop, &spec, exporters).await;
@@ -239,7 +236,7 @@ impl Live {
     }
 }
 
-/// What a receiver took must come out of the spool again.
+/// What a receiver took must get through the processors.
 fn limits(spec: &PipelineSpec) -> Limits {
     let receivers = spec.receivers.iter();
     receivers.fold(Limits::default(), |limits, (_, config)| limits.or(&config.limits()))
@@ -258,11 +255,17 @@ fn processors(spec: &PipelineSpec) -> anyhow::Result<Processors> {
 }
 
 /// One spool serves all exporters of a pipeline, so it holds what the most patient of them asks
-/// for.
+/// for. When it is full, one that is dead must not keep fresh profiles from the others; but who
+/// pushes can keep them and try again.
 fn spool_config(spec: &PipelineSpec) -> SpoolConfig {
     let settings = || spec.exporters.iter().filter_map(|(_, config)| config.settings());
     let default = SpoolConfig::default();
+    let by_source = match spec.receivers.iter().any(|(_, config)| config.is_pushed_to()) {
+        true => FullPolicy::Block,
+        false => FullPolicy::DropOldest,
+    };
     SpoolConfig {
+        full: settings().filter_map(|s| s.queue.overflow).min().unwrap_or(by_source),
         bytes_max: settings().map(|s| s.queue.bytes_max).max().unwrap_or(default.bytes_max),
         max_age: settings().map(|s| s.queue.max_age).max().unwrap_or(default.max_age),
         ..default
@@ -274,24 +277,46 @@ mod tests {
     use super::*;
     use crate::config::{self, Options};
 
-    #[test]
-    fn limits_cover_those_of_all_receivers() {
-        let sets = [
-            "receivers::pprof::static_configs=[{targets: ['localhost:6060']}]",
-            "receivers::pprof::limits::samples_max=7000000",
-            "receivers::otlp::protocols::grpc::endpoint=127.0.0.1:0",
-            "receivers::otlp::limits::decoded_bytes_max=500MiB",
-            "service::pipelines::profiles::receivers=[pprof, otlp]",
-            "service::pipelines::profiles::exporters=[debug]",
-            "exporters::debug={}",
-        ];
+    /// The pipeline of a scraping and a listening receiver with these settings.
+    fn spec(settings: &[&str]) -> PipelineSpec {
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("config.yaml");
         std::fs::write(&file, "receivers: {}\n").expect("is writable");
-        let sets = sets.map(String::from).into();
+        let always = [
+            "receivers::pprof::static_configs=[{targets: ['localhost:6060']}]",
+            "service::pipelines::profiles::receivers=[pprof, otlp]",
+            "service::pipelines::profiles::exporters=[debug, parquet]",
+            "receivers::otlp::protocols::grpc::endpoint=127.0.0.1:0",
+            "exporters::debug={}",
+            "exporters::parquet={}",
+        ];
+        let sets = always.iter().chain(settings).map(ToString::to_string).collect();
         let options = Options { files: vec![file], sets, ..Options::default() };
         let resolved = config::load(&options).unwrap_or_else(|problems| panic!("{problems}"));
-        let of_pipeline = limits(&resolved.pipelines[0]);
+        resolved.pipelines[0].clone()
+    }
+
+    #[test]
+    fn what_is_full_refuses_pushes_and_makes_room_for_scrapes() {
+        let full = |settings: &[&str]| spool_config(&spec(settings)).full;
+        let scraped = "service::pipelines::profiles::receivers=[pprof]";
+        let debug = |overflow| format!("exporters::debug::sending_queue::overflow={overflow}");
+        let newest = "exporters::parquet::sending_queue::overflow=drop_newest";
+        let blocks = "exporters::debug::sending_queue::block_on_overflow=true";
+        assert_eq!(full(&[]), FullPolicy::Block);
+        assert_eq!(full(&[scraped]), FullPolicy::DropOldest);
+        assert_eq!(full(&[scraped, newest]), FullPolicy::DropNewest);
+        assert_eq!(full(&[newest, &debug("drop_oldest")]), FullPolicy::DropOldest);
+        assert_eq!(full(&[scraped, newest, &debug("block")]), FullPolicy::Block);
+        assert_eq!(full(&[scraped, blocks]), FullPolicy::Block);
+    }
+
+    #[test]
+    fn limits_cover_those_of_all_receivers() {
+        let of_pipeline = limits(&spec(&[
+            "receivers::pprof::limits::samples_max=7000000",
+            "receivers::otlp::limits::decoded_bytes_max=500MiB",
+        ]));
         assert_eq!(of_pipeline.samples_max, 7_000_000);
         assert_eq!(of_pipeline.decoded_bytes_max, 500 << 20);
     }

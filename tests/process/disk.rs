@@ -43,7 +43,10 @@ impl OnDisk {
     async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let numbers = Numbers::start(20).await;
-        let running = Running::start_on_disk(dir.path(), &numbers.config(), DISK_MIB).await;
+        // What was accepted is to be there in the end, so nothing of it makes way for what is new.
+        let block = "parquet: {sending_queue: {overflow: block}, flush";
+        let config = numbers.config().replace("parquet: {flush", block);
+        let running = Running::start_on_disk(dir.path(), &config, DISK_MIB).await;
         let mut disk = Self { running, numbers, safe: BTreeSet::new(), _dir: dir };
         disk.takes_more(Duration::from_secs(30)).await;
         disk.safe = disk.numbers.acknowledged();

@@ -152,7 +152,8 @@ pub fn decode(record: &[u8], limits: &Limits) -> Result<Profile, Refused> {
     };
     let mut inflater = Inflater::default();
     // Columns of eight bytes, as they once were, are larger than the varints that they came from.
-    let (bytes, length) = inflater.inflate(&record[1..], limits.inflated_bytes_max * 8)?;
+    let (bytes, length) =
+        inflater.inflate(&record[1..], limits.inflated_bytes_max.saturating_mul(8))?;
     let mut reader = Reader::new(&bytes[..length], version < WITH_VARINTS);
     let mut meta = read_meta(&mut reader)?;
     let mut builder = Builder::new(limits);

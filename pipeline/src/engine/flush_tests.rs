@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     component::{Batching, Content, Export, ExportError, Exporter, Outlet, Receiver},
-    limits::Limits,
     settings::Settings,
     spool::Spool,
     storage::Disk,
@@ -80,7 +79,6 @@ async fn pushes_come_after_2_seconds_then_each_10_or_when_they_are_full() {
             settings: Settings::default(),
         }],
         spool: Spool::open(Arc::new(Disk), dir.path(), spool_config()).expect("opens"),
-        limits: Limits::default(),
     };
     let running = pipeline.start().expect("starts");
     sleep(Duration::from_secs(115)).await;

@@ -89,11 +89,14 @@ struct Encoded {
 impl Encoded {
     /// Lets the processors work on a batch first. Samples are counted as the receiver gave them.
     /// `None` where it cannot be read, which its receipt is told.
-    fn of(batch: Batch, stages: &Stages) -> Option<Self> {
+    fn of(batch: Batch, stages: &Stages, record_bytes_max: u64) -> Option<Self> {
         let Batch { content, receipt, source, trace: _ } = batch;
         let samples = content.samples();
         let payloads = match content {
-            Content::Request(request) if stages.is_empty() => {
+            // Where it does not fit into one record, each of its profiles may.
+            Content::Request(request)
+                if stages.is_empty() && request.bytes() as u64 <= record_bytes_max =>
+            {
                 vec![Payload { bytes: request.encode(), records: request.weight.profiles }]
             }
             content => {
@@ -132,7 +135,8 @@ fn keep(
     spool: &Spool,
     stats: &IntakeStats,
 ) -> Option<Range<u64>> {
-    let encoded = group.into_iter().filter_map(|batch| Encoded::of(batch, stages));
+    let encode = |batch| Encoded::of(batch, stages, spool.record_bytes_max());
+    let encoded = group.into_iter().filter_map(encode);
     let (empty, group): (Vec<_>, Vec<_>) = encoded.partition(|batch| batch.records == 0);
     empty.into_iter().for_each(|batch| batch.settle(Outcome::Delivered, stats));
     if group.is_empty() {

@@ -20,15 +20,11 @@ mod tests;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use tokio::{
-    sync::watch,
-    time::{self, MissedTickBehavior},
-};
+use tokio::time::{self, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     component::{Exporter, Outlet, Processor, Receiver},
-    limits::Limits,
     settings::Settings,
     spool::Spool,
     trace::{Tracing, Trail},
@@ -55,8 +51,6 @@ pub struct Pipeline {
     pub exporters: Vec<Sink>,
     /// What keeps them in between. Its exporters are declared by `start`.
     pub spool: Arc<Spool>,
-    /// Limits on the profiles that are read back from the spool.
-    pub limits: Limits,
 }
 
 /// An exporter with its id and how it is to be treated.
@@ -77,7 +71,7 @@ impl Pipeline {
 
     /// The same with spans of the way that profiles take.
     pub fn start_traced(self, tracing: Tracing) -> anyhow::Result<Running> {
-        let Self { name, receivers, processors, exporters, spool, limits } = self;
+        let Self { name, receivers, processors, exporters, spool } = self;
         let stop = CancellationToken::new();
         // Cancelled when the intake has ended: from then on nothing more comes into the spool.
         let drained = CancellationToken::new();
@@ -105,7 +99,6 @@ impl Pipeline {
             stages,
             spool,
             trail,
-            limits: watch::Sender::new(limits),
             stats,
             outlet,
             stop,

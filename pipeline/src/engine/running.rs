@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use anyhow::Context;
 use futures_util::future::join_all;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::mpsc,
     time::{self, Instant},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -19,7 +19,6 @@ use super::{
 };
 use crate::{
     component::{Outlet, Processor, Receiver},
-    limits::Limits,
     spool::Spool,
     trace::Trail,
 };
@@ -29,7 +28,6 @@ pub struct Running {
     pub(super) stages: Stages,
     pub(super) spool: Arc<Spool>,
     pub(super) trail: Trail,
-    pub(super) limits: watch::Sender<Limits>,
     pub(super) stats: PipelineStats,
     pub(super) outlet: Outlet,
     /// Cancelled when the pipeline stops: receivers end.
@@ -116,12 +114,6 @@ impl Running {
         &self.spool
     }
 
-    /// Lets exporters read from the spool what these limits let through, beside what they could
-    /// read: limits never shrink while a pipeline runs, because of what was taken before.
-    pub fn raise_limits(&self, limits: &Limits) {
-        self.limits.send_modify(|known| *known = known.or(limits));
-    }
-
     /// Puts processors, each with its id, in the place of those that there were. What one of the
     /// same id dropped counts on.
     pub fn set_processors(&self, processors: Vec<(String, Box<dyn Processor>)>) {
@@ -185,9 +177,8 @@ impl Running {
         for sink in sinks {
             let (id, stats) = (sink.id.clone(), self.stats.exporter(&sink.id));
             let stop = self.drained.child_token();
-            let (spool, limits) = (Arc::clone(&self.spool), self.limits.subscribe());
-            let trail = self.trail.clone();
-            let worker = worker::Worker::new(sink, spool, limits, stats, trail);
+            let (spool, trail) = (Arc::clone(&self.spool), self.trail.clone());
+            let worker = worker::Worker::new(sink, spool, stats, trail);
             let work = worker.run(stop.clone());
             let part = self.failures.watch(format!("exporter {id}"), stop, work);
             self.exporters.insert(id, part);

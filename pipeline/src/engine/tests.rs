@@ -16,10 +16,10 @@ use crate::{
     codec::{otlp, record},
     component::{Batching, Content, Export, ExportError, Exporter, Outlet, Processor, Receiver},
     limits::Limits,
-    profile::{Builder, Meta, Profile, SampleType, Temporality},
+    profile::{Builder, Label, LabelValue, Meta, Profile, SampleType, Temporality},
     receipt::Outcome,
     settings::Settings,
-    spool::{FreeFloor, Spool, SpoolConfig},
+    spool::{FreeFloor, FullPolicy, Spool, SpoolConfig},
     storage::Disk,
 };
 
@@ -35,8 +35,11 @@ pub(super) fn profile(number: i64) -> Profile {
 
 /// A request of the profiles of these numbers, none of which is zero.
 fn request(numbers: Range<i64>) -> Content {
-    let profiles: Vec<_> = numbers.map(profile).collect();
-    let decoded = otlp::Decoder::default().keep(&otlp::encode(&profiles), &Limits::default());
+    request_of(&numbers.map(profile).collect::<Vec<_>>())
+}
+
+fn request_of(profiles: &[Profile]) -> Content {
+    let decoded = otlp::Decoder::default().keep(&otlp::encode(profiles), &Limits::default());
     Content::Request(decoded.expect("is whole").kept.expect("is ordinary"))
 }
 
@@ -123,24 +126,31 @@ pub(super) fn spool_config() -> SpoolConfig {
     SpoolConfig { ballast_bytes: 0, free_floor, ..SpoolConfig::default() }
 }
 
-/// Runs a pipeline until all live exporters have an account for everything, or for a second.
-async fn run(dir: &Path, count: i64, sinks: &[(&str, &Memory)]) -> PipelineStats {
-    let config = spool_config();
-    let spool = Spool::open(Arc::new(Disk), dir, config).expect("opens");
+/// A pipeline of these, that is not running yet.
+fn pipeline(
+    spool: Arc<Spool>,
+    receiver: impl Receiver + 'static,
+    sinks: &[(&str, &Memory)],
+) -> Pipeline {
     let exporters = sinks.iter().map(|(id, memory)| Sink {
         id: (*id).into(),
         exporter: Box::new((*memory).clone()),
         settings: settings(),
     });
-    let pipeline = Pipeline {
+    Pipeline {
         name: "profiles".into(),
-        receivers: vec![("numbers".into(), Box::new(Numbers(count)))],
+        receivers: vec![("numbers".into(), Box::new(receiver))],
         processors: Vec::new(),
         exporters: exporters.collect(),
         spool,
-        limits: Limits::default(),
-    };
-    let running = pipeline.start().expect("starts");
+    }
+}
+
+/// Runs a pipeline until all live exporters have an account for everything, or for a second.
+async fn run(dir: &Path, count: i64, sinks: &[(&str, &Memory)]) -> PipelineStats {
+    let config = spool_config();
+    let spool = Spool::open(Arc::new(Disk), dir, config).expect("opens");
+    let running = pipeline(spool, Numbers(count), sinks).start().expect("starts");
     let stats = running.stats();
     tokio::time::sleep(Duration::from_millis(700)).await;
     running.shutdown(Duration::from_secs(5)).await.expect("ends in time");
@@ -198,33 +208,69 @@ async fn what_is_refused_for_good_is_kept_as_a_dead_letter() {
     assert_eq!(numbers, [0, 1, 2, 3, 4]);
 }
 
+/// Sends one request.
+struct Once(Content);
+
+#[async_trait]
+impl Receiver for Once {
+    async fn run(self: Box<Self>, outlet: Outlet, stop: CancellationToken) -> anyhow::Result<()> {
+        assert_eq!(outlet.send_of(self.0, None).await?.await, Ok(Outcome::Delivered));
+        stop.cancelled().await;
+        Ok(())
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn limits_that_rise_hold_for_exporters_that_run() {
+async fn a_request_that_is_too_large_for_a_record_is_taken_by_profiles() {
+    // Each has its own text, which does not become much smaller.
+    let noisy = |number: i64| {
+        let mut builder = Builder::new(&Limits::default());
+        let kind = builder.string("cpu").expect("fits");
+        let noise =
+            (number * 1_000..number * 1_000 + 500).map(|n: i64| n.wrapping_mul(n << 40 | n));
+        let noise: String = noise.map(|n| format!("{n:x}")).collect();
+        let value = LabelValue::Text(builder.string(&noise).expect("fits"));
+        builder.label(Label { key: kind, value }).expect("fits");
+        builder.value(number);
+        builder.sample(&[]).expect("fits");
+        let mut meta = profile(number).meta;
+        meta.sample_types[0].kind = kind;
+        builder.finish(meta).expect("is whole")
+    };
     let dir = tempfile::tempdir().expect("a directory");
-    let config = spool_config();
+    let content = request_of(&(1..4).map(noisy).collect::<Vec<_>>());
+    let record_bytes_max = content.bytes() as u64 - 1;
+    let config = SpoolConfig { record_bytes_max, ..spool_config() };
     let spool = Spool::open(Arc::new(Disk), dir.path(), config).expect("opens");
     let memory = Memory::new(Answer::Take);
-    let sink = Sink { id: "one".into(), exporter: Box::new(memory.clone()), settings: settings() };
-    let pipeline = Pipeline {
-        name: "profiles".into(),
-        receivers: Vec::new(),
-        processors: Vec::new(),
-        exporters: vec![sink],
-        spool,
-        limits: Limits { samples_max: 0, ..Limits::default() },
-    };
-    let mut running = pipeline.start().expect("starts");
-    let send = async |running: &mut super::Running, id: &str| {
-        running.add_receiver(id.into(), Box::new(Numbers(5)));
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    };
-    send(&mut running, "first").await;
-    assert_eq!(running.stats().spool().exporters["one"].dead_lettered, 5);
-    running.raise_limits(&Limits::default());
-    running.raise_limits(&Limits { samples_max: 0, ..Limits::default() });
-    send(&mut running, "second").await;
-    assert_eq!(memory.numbers(), (0..5).collect::<Vec<_>>());
+    let running = pipeline(spool, Once(content), &[("one", &memory)]).start().expect("starts");
+    tokio::time::sleep(Duration::from_millis(500)).await;
     running.shutdown(Duration::from_secs(5)).await.expect("ends in time");
+    assert_eq!(memory.numbers(), [1, 2, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_exporter_fills_the_spool_and_the_others_go_on() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let full = FullPolicy::DropOldest;
+    let config = SpoolConfig { bytes_max: 4 << 10, full, ..spool_config() };
+    let spool = Spool::open(Arc::new(Disk), dir.path(), config).expect("opens");
+    let (live, dead) = (Memory::new(Answer::Take), Memory::new(Answer::Hang));
+    let sinks = [("live", &live), ("dead", &dead)];
+    let running = pipeline(spool, Numbers(400), &sinks).start().expect("starts");
+    let stats = running.stats();
+    let all = async {
+        while live.numbers().len() < 400 {
+            tokio::task::yield_now().await
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), all).await.expect("all of them arrive");
+    running.shutdown(Duration::from_secs(5)).await.expect("ends in time");
+    assert_eq!(live.numbers(), (0..400).collect::<Vec<_>>());
+    let dead = &stats.spool().exporters["dead"];
+    let dropped = dead.dropped.values().sum::<u64>();
+    assert!(dropped > 200 && dead.pending > 0, "{dead:?}");
+    assert_eq!((dead.accepted, dead.delivered), (dropped + dead.pending, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -244,7 +290,6 @@ async fn exporters_and_receivers_change_while_a_pipeline_runs() {
         processors: Vec::new(),
         exporters: vec![sink("kept", &kept), sink("changed", &dead), sink("gone", &dead)],
         spool,
-        limits: Limits::default(),
     };
     let mut running = pipeline.start().expect("starts");
     let pause = || tokio::time::sleep(Duration::from_millis(300));
@@ -304,7 +349,6 @@ async fn processors_drop_and_are_changed_while_a_pipeline_runs() {
             settings: settings(),
         }],
         spool: Spool::open(Arc::new(Disk), dir.path(), config).expect("opens"),
-        limits: Limits::default(),
     };
     let mut running = pipeline.start().expect("starts");
     let pause = || tokio::time::sleep(Duration::from_millis(300));
@@ -340,7 +384,6 @@ async fn a_component_that_ends_by_itself_is_told() {
         processors: Vec::new(),
         exporters: Vec::new(),
         spool: Spool::open(Arc::new(Disk), dir.path(), config).expect("opens"),
-        limits: Limits::default(),
     };
     let mut running = pipeline.start().expect("starts");
     assert_eq!(running.ended().await.to_string(), "receiver short ended by itself");

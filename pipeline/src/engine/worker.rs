@@ -21,7 +21,6 @@ use super::{
 };
 use crate::{
     component::{Batching, Export, ExportError, Stored},
-    limits::Limits,
     spool::{DropReason, Outcome, Reader, Record, Spool, SpoolError},
     trace::{Span, Trail},
 };
@@ -43,7 +42,7 @@ pub struct Worker {
     /// `None` only while a blocking call has it, and after the spool failed.
     reader: Option<Reader>,
     head: watch::Receiver<u64>,
-    limits: watch::Receiver<Limits>,
+    opener: Opener,
     stats: Arc<ExporterStats>,
     trail: Trail,
     saved: Instant,
@@ -61,16 +60,11 @@ enum Pushed {
 
 impl Worker {
     /// A worker that reads where its exporter stopped.
-    pub fn new(
-        sink: Sink,
-        spool: Arc<Spool>,
-        limits: watch::Receiver<Limits>,
-        stats: Arc<ExporterStats>,
-        trail: Trail,
-    ) -> Self {
+    pub fn new(sink: Sink, spool: Arc<Spool>, stats: Arc<ExporterStats>, trail: Trail) -> Self {
         let head = spool.watch_head();
         let now = Instant::now();
-        Self { sink, spool, reader: None, head, limits, stats, trail, saved: now, started: now }
+        let (reader, opener) = (None, Opener::default());
+        Self { sink, spool, reader, head, opener, stats, trail, saved: now, started: now }
     }
 
     /// Runs until `drained`, then pushes what there is once more and ends. Where the spool fails,
@@ -261,10 +255,10 @@ impl Worker {
 
     /// Records to profiles. What is not whole becomes a dead letter of its own.
     async fn decode(&mut self, records: Vec<Record>) -> anyhow::Result<(Vec<Stored>, Vec<Record>)> {
-        let limits = *self.limits.borrow();
-        self.with_reader(move |reader| {
+        let mut opener = std::mem::take(&mut self.opener);
+        let decoded = self.with_reader(move |reader| {
             let (mut profiles, mut whole) = (Vec::new(), Vec::new());
-            let mut opener = Opener::new(limits);
+            let mut letter: Option<Record> = None;
             for record in records {
                 match opener.profile(&record) {
                     Ok(profile) => {
@@ -275,16 +269,19 @@ impl Worker {
                     Err(refused) => {
                         tracing::error!(seq = record.seq, %refused, "a record cannot be read");
                         // What records share is kept once.
-                        if record.part == 0 {
+                        if !letter.is_some_and(|letter| letter.shares(&record)) {
                             reader.dead_letter(&record.payload, refused.reason.as_str())?;
                         }
                         reader.done(record.seq..record.seq + 1, Outcome::DeadLettered)?;
+                        letter = Some(record);
                     }
                 }
             }
-            Ok((profiles, whole))
-        })
-        .await
+            Ok((opener, profiles, whole))
+        });
+        let (opener, profiles, whole) = decoded.await?;
+        self.opener = opener;
+        Ok((profiles, whole))
     }
 
     /// Keeps what was refused for good, each profile by itself.

@@ -47,7 +47,7 @@ impl Spool {
         if self.within_budget(frame.bytes) {
             lock(&self.state).too_many_bytes = frame.bytes;
         }
-        if self.config.full != FullPolicy::DropNewest {
+        if self.full() != FullPolicy::DropNewest {
             return Err(SpoolError::Full);
         }
         // Nothing that counts as dropped may turn up after a crash.
@@ -154,7 +154,7 @@ impl Spool {
     /// Makes room for a segment of this size as the policy allows; false if there is none.
     fn make_room(&self, bytes: u64) -> Result<bool, SpoolError> {
         while !self.has_room(bytes) {
-            if self.config.full != FullPolicy::DropOldest || !self.drop_oldest(bytes)? {
+            if self.full() != FullPolicy::DropOldest || !self.drop_oldest(bytes)? {
                 return Ok(false);
             }
         }
@@ -176,7 +176,7 @@ impl Spool {
                 }
                 Err(error) if storage::is_full(&error) => {
                     let released = lock(&self.ballast).release();
-                    let may_drop = self.config.full == FullPolicy::DropOldest;
+                    let may_drop = self.full() == FullPolicy::DropOldest;
                     let again = released || (may_drop && self.drop_oldest(frame.bytes)?);
                     if !again {
                         return Ok(false);

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 const MIB: u64 = 1 << 20;
 
 /// What a spool may take and what it does when it is full.
@@ -71,7 +74,10 @@ impl FreeFloor {
 }
 
 /// What happens to records when the spool is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum FullPolicy {
     /// New records are refused, so that their sender tries again.
     Block,

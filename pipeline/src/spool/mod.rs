@@ -59,7 +59,7 @@ pub struct Spool {
     dir: PathBuf,
     config: SpoolConfig,
     /// The limits of `config` that a reload may change.
-    limits: Mutex<(u64, Duration)>,
+    limits: Mutex<(u64, Duration, FullPolicy)>,
     clock: Clock,
     head: watch::Sender<u64>,
     writer: Mutex<Writer>,
@@ -123,9 +123,10 @@ impl Spool {
         lock(&self.state).disk_fault()
     }
 
-    /// Changes what the spool may take and how long it keeps it, from the next record on.
-    pub fn set_limits(&self, bytes_max: u64, max_age: Duration) {
-        *lock(&self.limits) = (bytes_max, max_age);
+    /// Changes what the spool may take, how long it keeps it, and what happens when it is full,
+    /// from the next record on. Of a config nothing else can change.
+    pub fn set_limits(&self, config: &SpoolConfig) {
+        *lock(&self.limits) = (config.bytes_max, config.max_age, config.full);
     }
 
     /// Most bytes in segments.
@@ -133,9 +134,19 @@ impl Spool {
         lock(&self.limits).0
     }
 
+    /// Most bytes in one record.
+    pub fn record_bytes_max(&self) -> u64 {
+        self.config.record_bytes_max
+    }
+
     /// Age at which a record is dropped.
     fn max_age(&self) -> Duration {
         lock(&self.limits).1
+    }
+
+    /// What happens when there is no room.
+    fn full(&self) -> FullPolicy {
+        lock(&self.limits).2
     }
 
     /// The spool's own time, in milliseconds since 1970: what records are stamped with.

@@ -61,7 +61,7 @@ impl Spool {
         let spool = Arc::new(Self {
             disk,
             dir: dir.into(),
-            limits: Mutex::new((config.bytes_max, config.max_age)),
+            limits: Mutex::new((config.bytes_max, config.max_age, config.full)),
             config,
             clock,
             head: watch::Sender::new(0),

@@ -31,6 +31,13 @@ pub struct Record {
     pub part: u32,
 }
 
+impl Record {
+    /// Whether another record was appended with the very same payload.
+    pub fn shares(&self, other: &Self) -> bool {
+        self.payload.as_ptr() == other.payload.as_ptr()
+    }
+}
+
 /// What is appended: bytes that are one record, or that stand for several.
 #[derive(Debug, Clone)]
 pub struct Payload {

@@ -7,6 +7,7 @@ use pipeline::{extension::Auth, limits::Limits, quantity};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::limits::{Pushed, pushed};
 use crate::{
     pprof::Problem,
     server::{Keepalive, Tls, port::check_port},
@@ -19,6 +20,8 @@ pub struct Config {
     /// What is listened to: `grpc`, `http` or both.
     pub protocols: Protocols,
     /// What one request may cost; the sizes of `protocols` come before `inflated_bytes_max`.
+    #[serde(deserialize_with = "Pushed::deserialize")]
+    #[schemars(with = "Limits")]
     pub limits: Limits,
     /// Connections at the same time, of each protocol.
     pub connections_max: usize,
@@ -128,9 +131,8 @@ pub struct Cors {
 
 impl Default for Config {
     fn default() -> Self {
-        let limits = Limits { body_bytes_max: 64 << 20, ..Limits::default() };
         let protocols = Protocols { grpc: Some(Grpc::default()), http: Some(Http::default()) };
-        Self { protocols, limits, connections_max: 1024 }
+        Self { protocols, limits: pushed(), connections_max: 1024 }
     }
 }
 

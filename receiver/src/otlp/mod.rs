@@ -5,6 +5,7 @@
 mod config;
 pub(crate) mod grpc;
 pub(crate) mod http;
+mod limits;
 
 pub use config::{Config, Cors, Grpc, Http, Protocols};
 

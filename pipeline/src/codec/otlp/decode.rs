@@ -12,7 +12,7 @@ use super::{
 use crate::{
     codec::{
         inflate::Inflater,
-        wire::{Cursor, Span, Value as Field},
+        wire::{Cursor, Span, Value as Field, put_bytes},
     },
     limits::Limits,
     profile::{Attribute, Profile, ResourceExtra, Scope, Value},
@@ -236,9 +236,9 @@ impl Read<'_, '_> {
                 }
                 2 => extra.dropped = index(value.int(&message)?),
                 3 => {
-                    let bytes = value.message(&message)?.bytes();
-                    self.budget.take(64 + bytes.len())?;
-                    extra.entity_refs.push(bytes.to_vec());
+                    let entity = value.message(&message)?;
+                    self.budget.take(64 + 3 * entity.bytes().len())?;
+                    extra.entity_refs.push(entity_ref(entity)?);
                 }
                 _ => {}
             }
@@ -357,6 +357,27 @@ impl Read<'_, '_> {
         self.decoded.error.get_or_insert(refused);
         Ok(())
     }
+}
+
+/// A message that is kept as bytes: two texts and two lists of them, in their one canonical form,
+/// so that nobody to whom it is sent on refuses it.
+fn entity_ref(mut entity: Cursor<'_>) -> Result<Vec<u8>, Refused> {
+    let mut fields: [Vec<String>; 4] = Default::default();
+    while let Some((field, value)) = entity.field()? {
+        let Some(texts) = (field as usize).checked_sub(1).and_then(|at| fields.get_mut(at)) else {
+            continue;
+        };
+        if field <= 2 {
+            texts.clear();
+        }
+        texts.push(values::text(value.message(&entity)?));
+    }
+    let mut bytes = Vec::new();
+    for (field, texts) in (1..).zip(fields) {
+        let texts = texts.iter().filter(|text| field > 2 || !text.is_empty());
+        texts.for_each(|text| put_bytes(&mut bytes, field, text.as_bytes()));
+    }
+    Ok(bytes)
 }
 
 fn int(value: &Value) -> Option<i64> {

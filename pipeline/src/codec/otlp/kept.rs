@@ -1,6 +1,6 @@
 //! A request that goes into the spool as it came: it was looked at as a whole, and is read when an
-//! exporter wants its profiles. Its record is the version, varints and texts of who sent it when,
-//! and the body.
+//! exporter wants its profiles. Its record is the version, varints and texts of who sent it when and
+//! how long a string may be, and the body.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -30,8 +30,8 @@ pub struct Kept {
     pub received_ns: i64,
     /// What it holds.
     pub weight: Weight,
-    /// What one profile of it may cost.
-    pub limits: Limits,
+    /// Bytes of a string that are read; it kept to all other limits.
+    string_bytes_max: usize,
     /// The protobuf, compressed.
     body: Bytes,
 }
@@ -45,17 +45,26 @@ impl Kept {
                 compressed.expect("memory takes all that is written").into()
             }
         };
-        let (origin, received_ns, limits) = (Origin::default(), 0, *limits);
-        Self { origin, received_ns, weight, limits, body }
+        let string_bytes_max = limits.string_bytes_max;
+        Self { origin: Origin::default(), received_ns: 0, weight, string_bytes_max, body }
     }
 
-    /// Bytes of memory that it takes.
+    /// Bytes of its record.
     pub fn bytes(&self) -> usize {
-        self.body.len()
+        self.head().len() + self.body.len()
     }
 
     /// As the payload of so many records as it has profiles.
     pub fn encode(&self) -> Bytes {
+        let head = self.head();
+        let mut out = BytesMut::with_capacity(head.len() + self.body.len());
+        out.put_slice(&head);
+        out.put_slice(&self.body);
+        out.freeze()
+    }
+
+    /// What stands before the body.
+    fn head(&self) -> Vec<u8> {
         let mut head = vec![VERSION];
         put_varint(&mut head, u64::from(self.weight.profiles));
         put_varint(&mut head, self.received_ns as u64);
@@ -63,10 +72,8 @@ impl Kept {
             put_varint(&mut head, text.len() as u64);
             head.extend_from_slice(text.as_bytes());
         }
-        let mut out = BytesMut::with_capacity(head.len() + self.body.len());
-        out.put_slice(&head);
-        out.put_slice(&self.body);
-        out.freeze()
+        put_varint(&mut head, self.string_bytes_max as u64);
+        head
     }
 
     /// Its profiles.
@@ -74,8 +81,9 @@ impl Kept {
     /// # Errors
     /// None that is expected: it was looked at before it was kept.
     pub fn open(&self) -> Result<Vec<Profile>, Refused> {
-        let Self { origin, received_ns, weight, limits, body } = self;
-        profiles(&mut Decoder::default(), body, limits, origin, *received_ns, weight.profiles)
+        let Self { origin, received_ns, weight, string_bytes_max, body } = self;
+        let limits = Limits { string_bytes_max: *string_bytes_max, ..Limits::ACCEPTED };
+        profiles(&mut Decoder::default(), body, &limits, origin, *received_ns, weight.profiles)
     }
 }
 
@@ -95,7 +103,9 @@ pub fn decode(
         text.map_err(|_| Refused::new(Reason::Malformed, "a record with text that is none"))
     };
     let origin = Origin { receiver: text()?, peer: text()? };
-    profiles(decoder, cursor.bytes(), limits, &origin, received_ns, count)
+    // Of a longer string the tail was promised.
+    let limits = Limits { string_bytes_max: cursor.varint()? as usize, ..*limits };
+    profiles(decoder, cursor.bytes(), &limits, &origin, received_ns, count)
 }
 
 fn profiles(

@@ -29,6 +29,8 @@ pub struct Scale {
     sample: Sample,
     /// Labels that each attribute becomes.
     labels: Vec<usize>,
+    /// Frames that one location is, at most.
+    inlined: usize,
     /// What one profile may copy of the dictionary, at most.
     strings: usize,
     bytes: usize,
@@ -51,6 +53,7 @@ impl Scale {
             weight: Weight::default(),
             sample: Sample::default(),
             labels: Vec::with_capacity(tables.attributes.len()),
+            inlined: tables.lines.iter().map(<[_]>::len).max().unwrap_or(1).max(1),
             strings: tables.strings_len() + tables.mappings.len() + 2 * tables.links.len() + 2,
             bytes: texts
                 + 4 * tables.strings_len()
@@ -131,6 +134,7 @@ impl Scale {
                 0 => 0,
                 stack => tables.stacks.get(stack).len(),
             };
+            within(frames.saturating_mul(self.inlined), limits.frames_per_stack_max)?;
             let of = |attribute: &u32| self.labels.get(*attribute as usize).copied().unwrap_or(0);
             let link = if sample.link == 0 { 0 } else { 2 };
             let labels = sample.attributes.iter().map(of).sum::<usize>() + link;

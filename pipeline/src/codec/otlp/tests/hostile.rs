@@ -1,7 +1,7 @@
 //! Requests that are wrong, large on purpose, or of another version.
 
 use opentelemetry_proto::tonic::profiles::v1development::{
-    Function, KeyValueAndUnit, Line, Link, Location, Mapping, Stack,
+    Function, KeyValueAndUnit, Line, Link, Location, Mapping, ResourceProfiles, Stack,
 };
 use prost::Message;
 
@@ -10,7 +10,10 @@ use super::{
     request, sample, text,
 };
 use crate::{
-    codec::wire::{put_bytes, put_int},
+    codec::{
+        otlp,
+        wire::{put_bytes, put_int},
+    },
     limits::Limits,
     reason::Reason,
 };
@@ -259,4 +262,35 @@ fn an_id_of_another_length_is_none() {
         let id = extra.and_then(|extra| extra.types.first().map(|of_type| of_type.id.len()));
         assert_eq!(id.unwrap_or(0), kept);
     }
+}
+
+/// An entity goes on as it is written in JSON, and one that is no message is refused here, not by
+/// who gets the request next.
+#[test]
+fn entities_are_read_though_they_are_kept_as_bytes() {
+    let of_entity = |entity: &[u8]| {
+        let (mut resource, mut all, mut out) = (vec![], vec![], of_profile(&[]));
+        put_bytes(&mut resource, 3, entity);
+        put_bytes(&mut all, 1, &resource);
+        let mut scope = vec![];
+        put_bytes(&mut scope, 2, &profile(1, vec![sample(1)]).encode_to_vec());
+        put_bytes(&mut all, 2, &scope);
+        put_bytes(&mut out, 1, &all);
+        Decoder::default().decode(&out, &Limits::default())
+    };
+    let mut odd = vec![];
+    put_bytes(&mut odd, 3, b"n");
+    put_int(&mut odd, 9, 9);
+    put_bytes(&mut odd, 2, b"before");
+    put_bytes(&mut odd, 2, b"ho\xffst");
+    let read = of_entity(&odd).unwrap();
+    let sent = otlp::encode(&read.profiles);
+    let request = Request::decode(&sent[..]).unwrap();
+    let entities = |resource: &ResourceProfiles| resource.resource.clone().unwrap().entity_refs;
+    let entity = request.resource_profiles.iter().flat_map(entities).next().unwrap();
+    assert_eq!((entity.r#type.as_str(), entity.id_keys), ("ho\u{fffd}st", vec!["n".to_owned()]));
+    let json = Decoder::default().decode_json(&otlp::json::request(&sent), &Limits::default());
+    assert_eq!(json.unwrap().profiles, read.profiles);
+    put_bytes(&mut odd, 1, b"cut");
+    assert_eq!(of_entity(&odd[..odd.len() - 1]).unwrap_err().reason, Reason::Truncated);
 }
