@@ -1,6 +1,6 @@
 //! A request that goes into the spool as it came: it was looked at as a whole, and is read when an
-//! exporter wants its profiles. Its record is the version, varints and texts of who sent it when and
-//! how long a string may be, and the body.
+//! exporter wants its profiles. Its record is the version, varints and texts of who sent it when
+//! and how long a string may be, and the body.
 
 use bytes::{BufMut, Bytes, BytesMut};
 

@@ -88,8 +88,8 @@ proptest! {
     }
 }
 
-/// Samples of two types that share nothing but the stack, in which much is inlined, so that what they take together is a
-/// multiple of what the dictionary says.
+/// Samples of two types that share nothing but the stack, in which much is inlined, so that what
+/// they take together is a multiple of what the dictionary says.
 fn repeated() -> Vec<u8> {
     let mut d = super::dictionary(&["a", "b"]);
     d.function_table.push(Function { name_strindex: 1, ..Function::default() });
