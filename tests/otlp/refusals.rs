@@ -1,6 +1,6 @@
 //! What a stranger is answered who does not speak as we do.
 
-use exporter::otlp::Otlp;
+use exporter::otlp::{Config, Otlp};
 use pipeline::{
     codec::otlp::{self, answer},
     component::{ExportError, Exporter},
@@ -92,4 +92,18 @@ async fn nobody_there_and_not_grpc_may_come_later_or_never() {
     peer.end().await;
     let error = Otlp::new(&nobody, true).unwrap().export(&export).await.unwrap_err();
     assert!(matches!(error, ExportError::Retryable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_port_of_the_other_protocol_is_told() {
+    let Some(export) = export(1) else { return };
+    let peer = Peer::start(|_, _| {});
+    for (is_grpc, other) in [(false, "there is `otlp_grpc`"), (true, "there is `otlp_http`")] {
+        let config =
+            Config { endpoint: peer.exporter(!is_grpc).endpoint, ..peer.exporter(is_grpc) };
+        let mut exporter = Otlp::new(&config, is_grpc).unwrap();
+        let error = exporter.export(&export).await.expect_err("nothing can be taken").to_string();
+        assert!(error.contains(other), "{error}");
+    }
+    peer.end().await;
 }

@@ -2,6 +2,7 @@
 //! spread over all addresses of a name and new certificates are read.
 
 use std::{
+    error::Error,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -85,7 +86,22 @@ impl Client {
         }
         let request = self.client.post(self.url.clone()).headers(headers);
         let sent = request.timeout(config.timeout).body(body).send().await;
-        sent.with_context(|| format!("send to {}", self.place))
+        sent.map_err(|error| {
+            let hint = other_protocol(&error);
+            anyhow::Error::new(error).context(format!("send to {}{hint}", self.place))
+        })
+    }
+}
+
+/// What helps where the port speaks the other protocol of OTLP.
+fn other_protocol(error: &reqwest::Error) -> &'static str {
+    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+    // An answer in HTTP/2, or its greeting, which comes before the request.
+    let greetings = ["invalid HTTP version", "unexpected message from connection"];
+    let is_grpc = |cause: String| greetings.iter().any(|greeting| cause.contains(greeting));
+    match causes.any(|cause| is_grpc(cause.to_string())) {
+        true => " (it speaks gRPC, for which there is `otlp_grpc`)",
+        false => "",
     }
 }
 

@@ -78,7 +78,11 @@ pub(super) async fn answer(response: Response) -> Answer {
 
 /// What no server of gRPC answers, but a proxy before it may.
 fn without_status(http: StatusCode) -> Answer {
-    let error = anyhow::anyhow!("HTTP status {http} and no status of gRPC");
+    let hint = match http.as_u16() {
+        404 | 405 | 415 => " (it may not speak gRPC but HTTP, for which there is `otlp_http`)",
+        _ => "",
+    };
+    let error = anyhow::anyhow!("HTTP status {http} and no status of gRPC{hint}");
     match http.as_u16() {
         200 | 429 | 502..=504 => Answer::Later(error, None),
         _ => Answer::Never(error),
