@@ -11,11 +11,13 @@ use crate::{
     allowance::Allowance,
     error::Error,
     matcher::{FIXED_KEYS, canonical, same_key},
+    pages::NULL,
     scan::{
         Ask, Notes,
         flame::Question,
         rows::{Rows, walk},
-        snapshots::{Cell, Ids, Name, Sheet, Snapshots, label_runs},
+        sheet::{Cell, Sheet},
+        snapshots::{Ids, Name, Snapshots, label_runs},
     },
     schema::{PROFILES, SAMPLES},
     selection::{Selection, Type},
@@ -28,6 +30,8 @@ const GROUPS_MAX: usize = 20;
 const GROUPS_SEEN_MAX: usize = 100_000;
 /// Steps of one answer.
 const STEPS_MAX: i64 = 11_000;
+/// Steps of all instances together, of a gauge.
+const SIZE_MAX: i64 = 16 << 20;
 /// The label value that stands for the groups beyond the first twenty.
 pub const OTHER: &str = "(other)";
 
@@ -78,6 +82,21 @@ struct Table {
     any: BTreeSet<i64>,
 }
 
+impl Table {
+    /// Adds what a cell has of a group to all steps that it stands for.
+    fn add(&mut self, label: &str, sheet: &Sheet, cell: u32, sum: f64, adds: bool) {
+        let cell = &sheet.cells[cell as usize];
+        if !self.sums.contains_key(label) {
+            self.sums.insert(label.to_owned(), BTreeMap::new());
+        }
+        if let Some(steps) = self.sums.get_mut(label) {
+            for step in cell.steps() {
+                *steps.entry(step).or_default() += sum * weight(cell, step, sheet, adds);
+            }
+        }
+    }
+}
+
 impl Lake {
     /// Values over time of a selection.
     pub fn series(
@@ -95,38 +114,33 @@ impl Lake {
         let mut snapshots = Snapshots::collect(&ask, &question.profiles, by_profiles)?;
         let whole = of_samples.is_empty() && options.stacks.is_none();
         let mut adopted = false;
-        loop {
-            let sheet = sheet(&snapshots, &question, options.step_us)?;
-            let fill = |sheet: &Sheet| {
-                let weights: Vec<f64> =
-                    sheet.cells.iter().map(|cell| weight(cell, sheet, question.adds())).collect();
-                let mut table = known(&snapshots, sheet);
-                if whole {
-                    by_snapshot(&mut table, &snapshots, sheet, &weights);
-                    return Ok((table, vec![]));
+        let (sheets, tables) = loop {
+            let sheets = sheets(&snapshots, &question, options.step_us)?;
+            let mut tables = sheets.each_ref().map(|sheet| known(&snapshots, sheet));
+            if whole {
+                for (table, sheet) in tables.iter_mut().zip(&sheets) {
+                    by_snapshot(&ask, table, &snapshots, sheet, question.adds())?;
                 }
-                let of_rows = OfRows { question: &question, by: by.as_deref(), options, weights };
-                let orphans = of_rows.add(&ask, &mut table, &snapshots, sheet)?;
-                Ok::<_, Error>((table, orphans))
-            };
-            let (table, orphans) = fill(&sheet)?;
-            if !orphans.is_empty() && !adopted {
-                adopted = true;
-                snapshots.adopt(orphans);
-                continue;
+                break (sheets, tables);
             }
-            let of_means = match question.adds() {
-                true => None,
-                false => Some(fill(&snapshots.averaged(question.rows.range))?.0),
-            };
-            let shared_gaps = by.is_some() && by_profiles.is_none();
-            if table.sums.values().flat_map(BTreeMap::values).all(|sum| *sum == 0.0) {
-                ask.nothing(selection)?;
+            let of_rows = OfRows { question: &question, by: by.as_deref(), options };
+            let orphans = of_rows.add(&ask, &mut tables, &snapshots, &sheets)?;
+            if orphans.is_empty() || adopted {
+                break (sheets, tables);
             }
-            let (times_us, lines) = lines(table, of_means.as_ref(), &sheet, shared_gaps);
-            let (kind, step_us) = (question.chosen.kind, sheet.step_us);
-            return Ok(Series { kind, step_us, times_us, lines, notes: ask.notes() });
+            adopted = true;
+            snapshots.adopt(orphans);
+        };
+        let [sheet, _] = sheets;
+        let [table, of_means] = tables;
+        let shared_gaps = by.is_some() && by_profiles.is_none();
+        if table.sums.values().flat_map(BTreeMap::values).all(|sum| *sum == 0.0) {
+            ask.nothing(selection)?;
         }
+        let of_means = (!question.adds()).then_some(&of_means);
+        let (times_us, lines) = lines(table, of_means, &sheet, shared_gaps);
+        let (kind, step_us) = (question.chosen.kind, sheet.step_us);
+        Ok(Series { kind, step_us, times_us, lines, notes: ask.notes() })
     }
 }
 
@@ -148,7 +162,12 @@ fn unknown(ask: &Ask<'_>, question: &Question, keys: &[&str]) -> Result<Vec<Stri
     Ok(left)
 }
 
-fn sheet(snapshots: &Snapshots, question: &Question, step_us: Option<i64>) -> Result<Sheet, Error> {
+/// The steps of the chart, and those that the average of a gauge is over.
+fn sheets(
+    snapshots: &Snapshots,
+    question: &Question,
+    step_us: Option<i64>,
+) -> Result<[Sheet; 2], Error> {
     let range = question.rows.range;
     let extent = snapshots.extent(range);
     let whole_second = |us: i64| us.saturating_add(SECOND_US - 1) / SECOND_US * SECOND_US;
@@ -160,40 +179,54 @@ fn sheet(snapshots: &Snapshots, question: &Question, step_us: Option<i64>) -> Re
     }
     // Steps begin at multiples of their length, so that a chart does not shake as time goes on.
     let from_us = extent.from_us.div_euclid(step_us).saturating_mul(step_us);
-    Ok(snapshots.sheet(from_us, step_us))
+    if question.adds() {
+        return Ok([Sheet::of_rate(snapshots, from_us, step_us), Sheet::empty()]);
+    }
+    let sheet = Sheet::of_gauge(snapshots, from_us, step_us);
+    if sheet.size() > SIZE_MAX {
+        let message = "so many instances need a longer one".to_owned();
+        return Err(Error::Input { field: "step", message });
+    }
+    Ok([sheet, snapshots.averaged(range)])
 }
 
-fn weight(cell: &Cell, sheet: &Sheet, adds: bool) -> f64 {
-    if adds { cell.rate_weight(sheet.step_us) } else { cell.mean_weight() }
+fn weight(cell: &Cell, step: i64, sheet: &Sheet, adds: bool) -> f64 {
+    if adds { cell.rate_weight(sheet.step_us) } else { cell.mean_weight(step) }
 }
 
 fn known(snapshots: &Snapshots, sheet: &Sheet) -> Table {
     let mut table = Table::default();
     for s in &snapshots.list {
         let Some(cell) = sheet.cell(s.instance, s.time_us) else { continue };
-        let (step, label) =
-            (sheet.cells[cell as usize].step, &snapshots.groups.all[s.group as usize]);
-        table.any.insert(step);
+        let steps = || sheet.cells[cell as usize].steps();
+        let label = &snapshots.groups.all[s.group as usize];
+        table.any.extend(steps());
         match table.known.get_mut(label) {
-            Some(steps) => drop(steps.insert(step)),
-            None => drop(table.known.insert(label.clone(), BTreeSet::from([step]))),
+            Some(known) => known.extend(steps()),
+            None => drop(table.known.insert(label.clone(), steps().collect())),
         }
     }
     table
 }
 
-fn by_snapshot(table: &mut Table, snapshots: &Snapshots, sheet: &Sheet, weights: &[f64]) {
-    let mut sums: HashMap<(u32, i64), f64> = HashMap::new();
+fn by_snapshot(
+    ask: &Ask<'_>,
+    table: &mut Table,
+    snapshots: &Snapshots,
+    sheet: &Sheet,
+    adds: bool,
+) -> Result<(), Error> {
+    let mut sums: HashMap<(u32, u32), f64> = HashMap::new();
     for s in &snapshots.list {
         if let Some(cell) = sheet.cell(s.instance, s.time_us) {
-            let step = sheet.cells[cell as usize].step;
-            *sums.entry((s.group, step)).or_default() += s.total as f64 * weights[cell as usize];
+            *sums.entry((s.group, cell)).or_default() += s.total as f64;
         }
     }
-    for ((group, step), sum) in sums {
-        let label = snapshots.groups.all[group as usize].clone();
-        *table.sums.entry(label).or_default().entry(step).or_default() += sum;
+    for ((group, cell), sum) in sums {
+        ask.meter.check()?;
+        table.add(&snapshots.groups.all[group as usize], sheet, cell, sum, adds);
     }
+    Ok(())
 }
 
 /// A question about single samples.
@@ -201,25 +234,24 @@ struct OfRows<'a> {
     question: &'a Question,
     by: Option<&'a str>,
     options: SeriesOptions<'a>,
-    /// By cell.
-    weights: Vec<f64>,
 }
 
 #[derive(Default)]
 struct Sums {
     labels: Ids<String>,
-    by_cell: HashMap<(u32, u32), f64>,
+    /// By label, cell of the chart and cell of the average.
+    by_cell: HashMap<[u32; 3], f64>,
     orphans: Vec<(Name, i64)>,
 }
 
 impl OfRows<'_> {
-    /// Adds the rows of `samples` to the table; gives windows that the sheet does not know.
+    /// Adds the rows of `samples` to the tables; gives windows that the sheets do not know.
     fn add(
         &self,
         ask: &Ask<'_>,
-        table: &mut Table,
+        tables: &mut [Table; 2],
         snapshots: &Snapshots,
-        sheet: &Sheet,
+        sheets: &[Sheet; 2],
     ) -> Result<Vec<(Name, i64)>, Error> {
         let init = Sums::default;
         let states = ask.fold(&SAMPLES, &self.question.rows, init, |sums, group, rows| {
@@ -233,17 +265,18 @@ impl OfRows<'_> {
                 }
             };
             let labels = label_runs(group, &rows, self.by, &mut sums.labels)?;
-            let cells = sheet.place(snapshots, group, &rows, &mut sums.orphans)?;
+            let cells = sheets[0].place(snapshots, group, &rows, &mut sums.orphans)?;
+            let of_means = sheets[1].place(snapshots, group, &rows, &mut vec![])?;
             if sums.labels.all.len() > GROUPS_SEEN_MAX {
                 let message = format!("a label with more than {GROUPS_SEEN_MAX} values");
                 return Err(Error::Input { field: "by", message }.into());
             }
             for part in self.question.parts(group, &rows)? {
                 let rows: &Rows = &part.rows;
-                walk(rows, [&labels, &cells], |range, [label, cell]| {
-                    if let Some(weight) = self.weights.get(cell as usize) {
+                walk(rows, [&labels, &cells, &of_means], |range, key| {
+                    if key[1] != NULL {
                         let sum = part.values.sum(range.start as usize..range.end as usize);
-                        *sums.by_cell.entry((label, cell)).or_default() += sum as f64 * weight;
+                        *sums.by_cell.entry(key).or_default() += sum as f64;
                     }
                 });
             }
@@ -252,10 +285,14 @@ impl OfRows<'_> {
         let mut orphans = vec![];
         for state in states {
             orphans.extend(state.orphans);
-            for ((label, cell), sum) in state.by_cell {
-                let label = state.labels.all[label as usize].clone();
-                let step = sheet.cells[cell as usize].step;
-                *table.sums.entry(label).or_default().entry(step).or_default() += sum;
+            for ([label, cells @ ..], sum) in state.by_cell {
+                ask.meter.check()?;
+                let label = &state.labels.all[label as usize];
+                for ((table, sheet), cell) in tables.iter_mut().zip(sheets).zip(cells) {
+                    if cell != NULL {
+                        table.add(label, sheet, cell, sum, self.question.adds());
+                    }
+                }
             }
         }
         Ok(orphans)

@@ -8,7 +8,8 @@ use super::{
     Ask,
     flame::Question,
     rows::walk,
-    snapshots::{Cell, Name, Sheet, Snapshots},
+    sheet::{Cell, Sheet},
+    snapshots::{Name, Snapshots},
 };
 
 /// What is shown of a gauge, which cannot be added over time.
@@ -60,8 +61,10 @@ impl FromStr for Gauge {
 pub(crate) struct Weights {
     pub snapshots: Snapshots,
     pub sheet: Sheet,
-    /// By cell.
+    /// What a value of each cell counts for in all steps that are shown together.
     of: Vec<i64>,
+    /// Steps that are averaged.
+    averaged: i64,
     /// The weight of a value that counts once.
     once: i64,
 }
@@ -85,34 +88,39 @@ impl Weights {
             Gauge::Last => extent.to_us.saturating_sub(step_us),
             Gauge::Mean | Gauge::Max => extent.from_us,
         };
-        let sheet = snapshots.sheet(from_us, step_us);
+        let sheet = Sheet::of_gauge(&snapshots, from_us, step_us);
         let steps = sheet.steps();
         let averaged = if gauge == Gauge::Mean { steps.len().max(1) as i64 } else { 1 };
         let once = once(averaged, sheet.cells.iter().map(|cell| cell.times));
-        let of = sheet.cells.iter().map(|cell| weight(cell, averaged, once)).collect();
-        let mut weights = Self { snapshots, sheet, of, once };
-        match gauge {
-            Gauge::Mean => {}
-            Gauge::Last => weights.keep(steps.last().copied()),
-            Gauge::Max => {
-                let highest = weights.highest(ask, question)?;
-                weights.keep(highest);
+        let mut weights = Self { snapshots, sheet, of: vec![], averaged, once };
+        weights.of = match gauge {
+            Gauge::Mean => weights.each(|cell| cell.steps()),
+            Gauge::Last | Gauge::Max => {
+                let step = match gauge {
+                    Gauge::Max => weights.highest(ask, question)?,
+                    _ => steps.last().copied(),
+                };
+                weights.each(|cell| step.filter(|step| cell.steps().contains(step)))
             }
-        }
+        };
         Ok(weights)
+    }
+
+    /// What a value of each cell counts for in these of its steps.
+    fn each<I: IntoIterator<Item = i64>>(&self, steps: impl Fn(&Cell) -> I) -> Vec<i64> {
+        let of = |cell: &Cell| steps(cell).into_iter().map(|step| self.share(cell, step)).sum();
+        self.sheet.cells.iter().map(of).collect()
+    }
+
+    /// What a value of a cell counts for in one of its steps.
+    fn share(&self, cell: &Cell, step: i64) -> i64 {
+        weight(cell.presence(step), cell.times, self.averaged, self.once)
     }
 
     /// What a value of a cell counts for; nothing where there is no such cell.
     #[inline]
     pub fn of(&self, cell: u32) -> Option<i128> {
         self.of.get(cell as usize).map(|weight| i128::from(*weight))
-    }
-
-    /// Lets the cells of one step count only.
-    fn keep(&mut self, step: Option<i64>) {
-        for (weight, cell) in self.of.iter_mut().zip(&self.sheet.cells) {
-            *weight = if Some(cell.step) == step { *weight } else { 0 };
-        }
     }
 
     /// Weighted sums as whole values whose sum is the rounded sum: what is cut off one is carried
@@ -123,29 +131,28 @@ impl Weights {
 
     /// The step with the highest total.
     fn highest(&self, ask: &Ask<'_>, question: &Question) -> Result<Option<i64>, Error> {
-        let totals = ask.fold(
-            &SAMPLES,
-            &question.rows,
-            || vec![0i128; self.of.len()],
-            |totals, group, rows| {
-                let cells = self.sheet.place(&self.snapshots, group, rows, &mut vec![])?;
-                for part in question.parts(group, rows)? {
-                    walk(&part.rows, [&cells], |range, [cell]| {
-                        if let Some(weight) = self.of(cell) {
-                            let sum = part.values.sum(range.start as usize..range.end as usize);
-                            let total = &mut totals[cell as usize];
-                            *total = total.saturating_add(i128::from(sum) * weight);
-                        }
-                    });
-                }
-                Ok(())
-            },
-        )?;
+        let cells = self.sheet.cells.len();
+        let init = || vec![0i128; cells];
+        let totals = ask.fold(&SAMPLES, &question.rows, init, |totals, group, rows| {
+            let cells = self.sheet.place(&self.snapshots, group, rows, &mut vec![])?;
+            for part in question.parts(group, rows)? {
+                walk(&part.rows, [&cells], |range, [cell]| {
+                    if let Some(total) = totals.get_mut(cell as usize) {
+                        let sum = part.values.sum(range.start as usize..range.end as usize);
+                        *total = total.saturating_add(sum.into());
+                    }
+                });
+            }
+            Ok(())
+        })?;
         let mut by_step = std::collections::BTreeMap::<i64, i128>::new();
         for totals in totals {
             for (cell, total) in self.sheet.cells.iter().zip(totals) {
-                let sum = by_step.entry(cell.step).or_default();
-                *sum = sum.saturating_add(total);
+                for step in cell.steps() {
+                    let share = total.saturating_mul(self.share(cell, step).into());
+                    let sum = by_step.entry(step).or_default();
+                    *sum = sum.saturating_add(share);
+                }
             }
         }
         let highest = by_step.into_iter().max_by_key(|(_, total)| *total);
@@ -194,12 +201,12 @@ fn common(a: i64, b: i64) -> i64 {
     if b == 0 { a } else { common(b, a % b) }
 }
 
-/// What a value of a cell counts for in an average over so many steps.
-fn weight(cell: &Cell, averaged: i64, once: i64) -> i64 {
-    let divisor = averaged.saturating_mul(cell.times.max(1));
-    match cell.presence >= 1.0 && once % divisor == 0 {
+/// What one of so many values counts for in an average over so many steps.
+fn weight(presence: f64, times: i64, averaged: i64, once: i64) -> i64 {
+    let divisor = averaged.saturating_mul(times.max(1));
+    match presence >= 1.0 && once % divisor == 0 {
         true => once / divisor,
-        false => (once as f64 * cell.presence / divisor as f64).round() as i64,
+        false => (once as f64 * presence / divisor as f64).round() as i64,
     }
 }
 
@@ -231,13 +238,12 @@ mod tests {
 
     #[test]
     fn means_of_large_values_are_exact() {
-        let cell = |times| Cell { step: 0, instance: 0, times, duration_ns: 0, presence: 1.0 };
         for (averaged, times, value) in
             [(1, 1, i64::MAX), (60, 1, (1 << 60) + 7), (7, 3, -(1 << 61) - 1), (59, 11, 1 << 62)]
         {
             let once = once(averaged, [1, 2, times].into_iter());
             assert!(ONCE.contains(&once));
-            let weight = i128::from(weight(&cell(times), averaged, once));
+            let weight = i128::from(weight(1.0, times, averaged, once));
             let sum = i128::from(value) * weight * i128::from(averaged * times);
             assert_eq!(rounded(&[sum], once.into()), [value], "{averaged} {times}");
         }
@@ -245,7 +251,7 @@ mod tests {
         let primes = [47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101];
         let once = once(60, primes.into_iter());
         assert_eq!(once, *ONCE.end());
-        let sum = i128::from(weight(&cell(47), 60, once)) * 60 * 47 * 1_000_000;
+        let sum = i128::from(weight(1.0, 47, 60, once)) * 60 * 47 * 1_000_000;
         assert_eq!(rounded(&[sum], once.into()), [1_000_000]);
     }
 }

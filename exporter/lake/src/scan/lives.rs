@@ -46,13 +46,14 @@ impl Lives {
         let first_us = spans.values().map(|span| span.0).min().unwrap_or(0);
         let last_us = spans.values().map(|span| span.1).max().unwrap_or(0);
         // Who comes within an interval of the first snapshot of all was there before, and who is
-        // seen within one of the last is there still.
+        // seen within one of the last is there still. Scrapes are off by a part of the interval.
+        let near_us = interval_us.saturating_add(interval_us / 4);
         let edge = |inner: bool| if inner { Edge::Alone } else { Edge::Open };
         let life = |(first, last): (i64, i64)| Life {
             first_us: first,
             last_us: last,
-            came: edge(first.saturating_sub(first_us) >= interval_us),
-            went: edge(last_us.saturating_sub(last) >= interval_us),
+            came: edge(first.saturating_sub(first_us) >= near_us),
+            went: edge(last_us.saturating_sub(last) >= near_us),
         };
         let all = spans.into_iter().map(|(instance, span)| (instance, life(span))).collect();
         let mut lives = Self { all, first_us, last_us, interval_us };
@@ -93,6 +94,24 @@ impl Lives {
                     self.all.entry(old).and_modify(|life| life.went = Edge::Shared(first_us));
                 }
             }
+        }
+    }
+
+    /// Whether an instance was there from the first snapshot of all on.
+    pub fn was_there_first(&self, instance: u32) -> bool {
+        self.all.get(&instance).is_some_and(|life| life.came == Edge::Open)
+    }
+
+    /// Whether an instance was there until the last snapshot of all.
+    pub fn is_there_last(&self, instance: u32) -> bool {
+        self.all.get(&instance).is_some_and(|life| life.went == Edge::Open)
+    }
+
+    /// The first snapshot of who took the place of an instance that went.
+    pub fn taken_us(&self, instance: u32) -> Option<i64> {
+        match self.all.get(&instance)?.went {
+            Edge::Shared(first_us) => Some(first_us),
+            Edge::Open | Edge::Alone => None,
         }
     }
 

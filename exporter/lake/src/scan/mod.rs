@@ -11,6 +11,7 @@ pub(crate) mod gauge;
 mod lives;
 mod notes;
 pub(crate) mod rows;
+pub(crate) mod sheet;
 pub(crate) mod snapshots;
 
 use std::{

@@ -1,11 +1,7 @@
 //! When each instance was profiled, from the table `profiles`: what gauges are averaged over, what
-//! rates are divided by, and where nothing is known.
-//!
-//! The range is cut in steps. Within a step an instance counts by the mean of its snapshots, and
-//! instances add up. One that was there for a part of the step only, because a rollout began or
-//! ended it, counts for that part (`lives`).
+//! rates are divided by, and where nothing is known. `sheet` cuts it in steps.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::{
     error::Error,
@@ -21,6 +17,7 @@ use super::{
     filter::Filter,
     lives::Lives,
     rows::{Rows, walk},
+    sheet::Sheet,
 };
 
 /// Steps that a range is cut in for averages.
@@ -136,20 +133,24 @@ impl Snapshots {
     /// How far apart snapshots are: the median of each instance, of which the longest. 0 where no
     /// instance has two.
     pub fn interval_us(&self) -> i64 {
+        longest(&self.intervals())
+    }
+
+    /// How far apart the snapshots of each instance that has two or more are: the median.
+    pub(super) fn intervals(&self) -> HashMap<u32, Interval> {
         let mut times: HashMap<u32, Vec<i64>> = HashMap::new();
         for snapshot in &self.list {
             times.entry(snapshot.instance).or_default().push(snapshot.time_us);
         }
-        let medians = times.into_values().filter_map(|mut times| {
+        let medians = times.into_iter().filter_map(|(instance, mut times)| {
             times.sort_unstable();
             times.dedup();
             let mut gaps: Vec<i64> = times.windows(2).map(|w| w[1] - w[0]).collect();
             gaps.sort_unstable();
-            let median = gaps.get(gaps.len().saturating_sub(1) / 2).copied()?;
-            Some((gaps.len() >= 3, median))
+            let us = gaps.get(gaps.len().saturating_sub(1) / 2).copied()?;
+            Some((instance, Interval { sure: gaps.len() >= 3, us }))
         });
-        // A gap between two lone snapshots tells of an outage more likely than of an interval.
-        medians.max().map_or(0, |(_, interval)| interval)
+        medians.collect()
     }
 
     /// The part of a range that has data.
@@ -170,135 +171,39 @@ impl Snapshots {
 
     /// The steps that a gauge is averaged over.
     pub fn averaged(&self, range: TimeRange) -> Sheet {
-        self.sheet(self.extent(range).from_us, self.step_us(range))
+        Sheet::of_gauge(self, self.extent(range).from_us, self.step_us(range))
     }
 
-    /// Everything by step and instance. `step_us` is above 0.
-    pub fn sheet(&self, from_us: i64, step_us: i64) -> Sheet {
-        let step_of = |time_us: i64| time_us.saturating_sub(from_us).div_euclid(step_us);
-        let mut seen = HashSet::new();
-        let mut cells: BTreeMap<(i64, u32), (i64, i64)> = BTreeMap::new();
-        for s in &self.list {
-            // Two profiles of one instance at one time are parts of one snapshot.
-            if seen.insert((s.instance, s.time_us)) {
-                let cell = cells.entry((step_of(s.time_us), s.instance)).or_default();
-                *cell = (cell.0 + 1, cell.1.saturating_add(s.duration_ns.max(0)));
-            }
-        }
-        let lives = self.lives();
-        let cells: Vec<Cell> = cells
-            .into_iter()
-            .map(|((step, instance), (times, duration_ns))| {
-                let start_us = from_us.saturating_add(step.saturating_mul(step_us));
-                let presence = lives.presence(instance, start_us, step_us);
-                Cell { step, instance, times, duration_ns, presence }
-            })
-            .collect();
-        let index = cells.iter().enumerate().map(|(i, c)| ((c.step, c.instance), i as u32));
-        Sheet { from_us, step_us, index: index.collect(), cells }
+    /// The id of an instance that has a snapshot.
+    pub(super) fn instance(&self, name: &Name) -> Option<u32> {
+        self.instances.find(name)
     }
 
-    fn lives(&self) -> Lives {
+    pub(super) fn lives(&self, interval_us: i64) -> Lives {
         let mut spans: HashMap<u32, (i64, i64)> = HashMap::new();
         for s in &self.list {
             let span = spans.entry(s.instance).or_insert((s.time_us, s.time_us));
             *span = (span.0.min(s.time_us), span.1.max(s.time_us));
         }
-        Lives::new(spans, self.interval_us(), &self.instances.all)
+        Lives::new(spans, interval_us, &self.instances.all)
     }
 }
 
-/// One instance in one step.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Cell {
-    pub step: i64,
-    pub instance: u32,
-    /// Snapshots.
-    pub times: i64,
-    /// Their windows together.
-    pub duration_ns: i64,
-    /// The part of the step in which the instance was there.
-    pub presence: f64,
+/// How far apart snapshots of an instance are. A gap between two lone snapshots tells of an outage
+/// more likely than of an interval, so it is unsure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Interval {
+    pub sure: bool,
+    pub us: i64,
 }
 
-impl Cell {
-    /// What one value counts for in the mean of the step.
-    pub fn mean_weight(&self) -> f64 {
-        self.presence / self.times as f64
-    }
-
-    /// What one value counts for in the rate of the step, per second of what was profiled.
-    pub fn rate_weight(&self, step_us: i64) -> f64 {
-        match self.duration_ns {
-            0 => self.presence * 1e6 / step_us as f64,
-            duration_ns => self.presence * 1e9 / duration_ns as f64,
-        }
-    }
-}
-
-/// Cells of all steps.
-#[derive(Debug)]
-pub(crate) struct Sheet {
-    pub from_us: i64,
-    pub step_us: i64,
-    pub cells: Vec<Cell>,
-    index: HashMap<(i64, u32), u32>,
-}
-
-impl Sheet {
-    /// Steps in which anything was profiled, in order.
-    pub fn steps(&self) -> Vec<i64> {
-        let mut steps: Vec<i64> = self.cells.iter().map(|cell| cell.step).collect();
-        steps.dedup();
-        steps
-    }
-
-    /// The cell of a time.
-    pub fn cell(&self, instance: u32, time_us: i64) -> Option<u32> {
-        let step = time_us.saturating_sub(self.from_us).div_euclid(self.step_us);
-        self.index.get(&(step, instance)).copied()
-    }
-
-    /// The cells of the selected rows of a row group of `samples`, as runs from the first row on;
-    /// `NULL` where the row is not selected, or an orphan: what `profiles` does not know.
-    pub fn place(
-        &self,
-        snapshots: &Snapshots,
-        group: &Group<'_>,
-        rows: &Rows,
-        orphans: &mut Vec<(Name, i64)>,
-    ) -> Result<Vec<Run>, PageError> {
-        let mut names: Ids<Name> = Ids::default();
-        let instances = instances(group, rows, |name| names.id(name))?;
-        let known: Vec<Option<u32>> =
-            names.all.iter().map(|name| snapshots.instances.find(name)).collect();
-        let times = group.int_codes("time")?;
-        let mut cells: HashMap<u64, u32> = HashMap::new();
-        let (mut out, mut at, mut last) = (vec![], 0, (u64::MAX, NULL));
-        walk(rows, [&instances, &times.runs], |range, [name, time]| {
-            let pair = u64::from(name) << 32 | u64::from(time);
-            if last.0 != pair {
-                let cell = *cells.entry(pair).or_insert_with(|| {
-                    let time_us = times.int(time);
-                    let cell = known[name as usize].and_then(|id| self.cell(id, time_us));
-                    cell.unwrap_or_else(|| {
-                        orphans.push((names.all[name as usize].clone(), time_us));
-                        NULL
-                    })
-                });
-                last = (pair, cell);
-            }
-            push_run(&mut out, NULL, range.start - at);
-            push_run(&mut out, last.1, range.end - range.start);
-            at = range.end;
-        });
-        push_run(&mut out, NULL, group.rows() as u32 - at);
-        Ok(out)
-    }
+/// The longest of the intervals; 0 where there are none.
+pub(super) fn longest(intervals: &HashMap<u32, Interval>) -> i64 {
+    intervals.values().max().map_or(0, |interval| interval.us)
 }
 
 /// Runs of ids of the instances of selected rows; `NULL` elsewhere.
-fn instances(
+pub(super) fn instances(
     group: &Group<'_>,
     rows: &Rows,
     mut id: impl FnMut(Name) -> u32,

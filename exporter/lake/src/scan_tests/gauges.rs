@@ -19,7 +19,7 @@ fn text(value: &str) -> Cell {
 }
 
 /// A snapshot of a heap: `value` bytes in `main;a`.
-fn heap(instance: &str, time_us: i64, value: i64) -> Row {
+pub(super) fn heap(instance: &str, time_us: i64, value: i64) -> Row {
     naive::row([
         ("time", Cell::Int(time_us)),
         ("service", text("orders")),
@@ -37,7 +37,7 @@ fn heap(instance: &str, time_us: i64, value: i64) -> Row {
     ])
 }
 
-fn lake(samples: &[Row], profiles: &[Row]) -> (tempfile::TempDir, Lake) {
+pub(super) fn lake(samples: &[Row], profiles: &[Row]) -> (tempfile::TempDir, Lake) {
     let root = tempfile::tempdir().unwrap();
     if !samples.is_empty() {
         write(root.path(), &SAMPLES, samples, 1, &Layout::default());
@@ -47,13 +47,13 @@ fn lake(samples: &[Row], profiles: &[Row]) -> (tempfile::TempDir, Lake) {
     (root, lake)
 }
 
-fn total(lake: &Lake, gauge: Gauge) -> i64 {
+pub(super) fn total(lake: &Lake, gauge: Gauge) -> i64 {
     let selection = Selection::new(TimeRange::ALL).of("heap").unwrap();
     let flame = lake.flame(&selection, gauge, &Allowance::default()).unwrap();
     flame.own.iter().sum()
 }
 
-fn series(lake: &Lake, options: SeriesOptions<'_>) -> Series {
+pub(super) fn series(lake: &Lake, options: SeriesOptions<'_>) -> Series {
     let selection = Selection::new(TimeRange::ALL).of("heap").unwrap();
     lake.series(&selection, options, &Allowance::default()).unwrap()
 }

@@ -4,6 +4,7 @@
 mod cost;
 mod damage;
 mod gauges;
+mod jitter;
 mod naive;
 mod property;
 mod questions;

@@ -70,14 +70,16 @@ pub fn snapshots(
 
 /// How far apart snapshots are.
 fn interval(snapshots: &BTreeMap<Instance, BTreeSet<i64>>) -> i64 {
-    let mut best = (false, 0);
-    for times in snapshots.values().filter(|times| times.len() > 1) {
-        let times: Vec<i64> = times.iter().copied().collect();
-        let mut gaps: Vec<i64> = times.windows(2).map(|w| w[1] - w[0]).collect();
-        gaps.sort();
-        best = best.max((gaps.len() >= 3, gaps[(gaps.len() - 1) / 2]));
-    }
-    best.1
+    snapshots.values().filter_map(own_interval).max().unwrap_or_default().1
+}
+
+/// Whether that of one instance can be relied on, and what it is.
+fn own_interval(times: &BTreeSet<i64>) -> Option<(bool, i64)> {
+    let times: Vec<i64> = times.iter().copied().collect();
+    let mut gaps: Vec<i64> = times.windows(2).map(|w| w[1] - w[0]).collect();
+    gaps.sort();
+    let middle = gaps.len().checked_sub(1)? / 2;
+    Some((gaps.len() >= 3, gaps[middle]))
 }
 
 pub fn flame(
@@ -130,14 +132,13 @@ fn steps(
     let of = |time: i64| (time - first).div_euclid(step);
     let (begin, end) = (*all.first().unwrap(), *last);
     let mut out = BTreeMap::new();
-    let steps: BTreeSet<i64> = all.iter().map(|time| of(*time)).collect();
-    for number in steps {
-        let stacks: &mut Stacks = out.entry(number).or_default();
+    for number in of(begin)..=of(end) {
         for (instance_name, times) in snapshots {
-            let n = times.iter().filter(|time| of(**time) == number).count();
-            if n == 0 {
-                continue;
-            }
+            let seen = times.iter().any(|time| of(*time) == number);
+            let stand_in = || stand_in(snapshots, instance_name, interval, of, number);
+            let Some(counted) = seen.then_some(number).or_else(stand_in) else { continue };
+            let stacks: &mut Stacks = out.entry(number).or_default();
+            let n = times.iter().filter(|time| of(**time) == counted).count();
             // An instance that came or went counts for the part in which it was there.
             let start = first + number * step;
             let (low, high) = (start.max(begin), (start + step).min(end + interval));
@@ -149,7 +150,7 @@ fn steps(
                 false => 1.0,
             };
             for (row, value) in rows {
-                if instance(row) == *instance_name && of(int(row, "time")) == number {
+                if instance(row) == *instance_name && of(int(row, "time")) == counted {
                     let level = *value as f64 / n as f64 * share;
                     *stacks.entry(text(row, "stack").to_owned()).or_default() += level;
                 }
@@ -159,13 +160,42 @@ fn steps(
     out
 }
 
-/// From when to when an instance was there, as far as that is within the step `here`.
-fn lifetime(
+/// The step whose snapshots stand for an instance in a step in which it has none, but was there.
+fn stand_in(
     snapshots: &BTreeMap<Instance, BTreeSet<i64>>,
     of: &Instance,
     interval: i64,
-    here: impl Fn(i64) -> bool,
-) -> (i64, i64) {
+    step_of: impl Fn(i64) -> i64,
+    number: i64,
+) -> Option<i64> {
+    if interval == 0 {
+        return None;
+    }
+    let times = &snapshots[of];
+    let own = own_interval(times).filter(|own| own.0).map_or(interval, |own| own.1.min(interval));
+    let (born, died, pairs) = changes(snapshots, of, interval);
+    let before = times.iter().rev().find(|time| step_of(**time) < number);
+    let after = times.iter().find(|time| step_of(**time) > number);
+    match (before, after) {
+        (Some(before), Some(after)) if (after - before) * 2 <= own * 5 => Some(step_of(*before)),
+        (None, Some(after)) if !born.iter().any(|(_, name)| *name == of) => Some(step_of(*after)),
+        (Some(before), None) if !died.iter().any(|(_, name)| *name == of) => Some(step_of(*before)),
+        (Some(before), None) => {
+            let (_, new) = pairs.iter().find(|(old, _)| old.1 == of)?;
+            (step_of(new.0) > number).then(|| step_of(*before))
+        }
+        _ => None,
+    }
+}
+
+type Change<'s> = (i64, &'s Instance);
+
+/// Who of the same service came and went, and who took whose place.
+fn changes<'s>(
+    snapshots: &'s BTreeMap<Instance, BTreeSet<i64>>,
+    of: &Instance,
+    interval: i64,
+) -> (Vec<Change<'s>>, Vec<Change<'s>>, Vec<(Change<'s>, Change<'s>)>) {
     let all = || snapshots.values().flatten();
     let (begin, end) = (*all().min().unwrap(), *all().max().unwrap());
     let span = |times: &BTreeSet<i64>| (*times.first().unwrap(), *times.last().unwrap());
@@ -173,32 +203,44 @@ fn lifetime(
     let of_service = || snapshots.iter().filter(|(name, _)| same(name));
     let spans = || of_service().map(|(name, times)| (name, span(times)));
     let mut born: Vec<_> = spans().map(|(name, span)| (span.0, name)).collect();
-    born.retain(|(time, _)| *time >= begin + interval);
+    born.retain(|(time, _)| *time >= begin + interval + interval / 4);
     let mut died: Vec<_> = spans().map(|(name, span)| (span.1, name)).collect();
-    died.retain(|(time, _)| *time <= end - interval);
+    died.retain(|(time, _)| *time <= end - interval - interval / 4);
     born.sort();
     died.sort();
     // Who comes takes the place of the first who went before, and not too long ago.
-    let mut pairs = vec![];
+    let (mut pairs, mut left) = (vec![], died.clone());
     for new in &born {
-        let fits = |old: &&(i64, &Instance)| old.0 < new.0 && new.0 - old.0 < 2 * interval;
-        if let Some(old) = died.iter().find(fits).copied() {
-            died.retain(|other| *other != old);
+        let fits = |old: &&Change<'_>| old.0 < new.0 && new.0 - old.0 < 2 * interval;
+        if let Some(old) = left.iter().find(fits).copied() {
+            left.retain(|other| *other != old);
             pairs.push((old, *new));
         }
     }
-    let (first, last) = span(&snapshots[of]);
+    (born, died, pairs)
+}
+
+/// From when to when an instance was there, as far as that is within the step `here`.
+fn lifetime(
+    snapshots: &BTreeMap<Instance, BTreeSet<i64>>,
+    of: &Instance,
+    interval: i64,
+    here: impl Fn(i64) -> bool,
+) -> (i64, i64) {
+    let (born, died, pairs) = changes(snapshots, of, interval);
+    let times = &snapshots[of];
+    let (first, last) = (*times.first().unwrap(), *times.last().unwrap());
     let middle = |old: i64, new: i64| match here(old) && here(new) {
         true => Some(old + (new - old) / 2),
         false => None,
     };
     let from = match pairs.iter().find(|(_, new)| new.1 == of) {
         Some((old, new)) => middle(old.0, new.0),
-        None => (first >= begin + interval && here(first)).then_some(first - interval / 2),
+        None => (born.contains(&(first, of)) && here(first)).then_some(first - interval / 2),
     };
     let to = match pairs.iter().find(|(old, _)| old.1 == of) {
         Some((old, new)) => middle(old.0, new.0),
-        None => (last <= end - interval && here(last)).then_some(last + interval / 2),
+        None => (died.contains(&(last, of)) && here(last)).then_some(last + interval / 2),
     };
     (from.unwrap_or(i64::MIN / 4), to.unwrap_or(i64::MAX / 4))
 }
