@@ -15,8 +15,9 @@ pub const AVAILABLE: bool = cfg!(feature = "self-profile");
 #[cfg(feature = "self-profile")]
 pub async fn take(window: Duration) -> anyhow::Result<Vec<u8>> {
     use pprof::{ProfilerGuardBuilder, protos::Message};
-    /// Samples per second, as in Go.
-    const FREQUENCY_HZ: i32 = 100;
+    /// Samples per second of CPU time. Go takes 100, of which a process that is nearly idle shows
+    /// none in a window.
+    const FREQUENCY_HZ: i32 = 499;
     /// Code in which the profiler must not look at the stack: it may hold locks that this takes.
     const BLOCKLIST: [&str; 4] = ["libc", "libgcc", "pthread", "vdso"];
     let guard = ProfilerGuardBuilder::default()

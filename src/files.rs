@@ -1,6 +1,11 @@
 //! pprof files in place of a lake.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use lake::{Flame, TypeSpec};
@@ -9,6 +14,7 @@ use pipeline::{
     limits::Limits,
     picture::Trie,
     profile::{Line, Profile},
+    reason::{Reason, Refused},
 };
 
 /// Values by stack, wherever they come from.
@@ -47,14 +53,26 @@ pub fn limits() -> Limits {
     }
 }
 
+/// Puts the bytes of a file in the place of others; of one that is too large as many as show it.
+pub fn read_whole(file: &Path, bytes: &mut Vec<u8>) -> anyhow::Result<()> {
+    bytes.clear();
+    let bytes_max = limits().body_bytes_max;
+    File::open(file)?.take(bytes_max as u64 + 1).read_to_end(bytes)?;
+    if bytes.len() > bytes_max {
+        let detail = format!("a file of more than {bytes_max} bytes");
+        return Err(Refused::new(Reason::SizeLimit, detail).into());
+    }
+    Ok(())
+}
+
 /// Reads pprof files.
 ///
 /// # Errors
 /// Naming the first file that is not one, with the reason.
 pub fn read(files: &[PathBuf]) -> anyhow::Result<Vec<Profile>> {
-    let mut decoder = Decoder::default();
+    let (mut decoder, mut body) = (Decoder::default(), Vec::new());
     let mut read = |file: &PathBuf| -> anyhow::Result<Profile> {
-        let body = std::fs::read(file)?;
+        read_whole(file, &mut body)?;
         Ok(decoder.decode(&body, &limits())?)
     };
     files.iter().map(|file| read(file).with_context(|| file.display().to_string())).collect()

@@ -108,7 +108,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 fn look(file: &Path, peers: &[Peer]) -> Found {
     let mut found = Found { file: file.display().to_string(), ..Found::default() };
     let mut reports = Vec::new();
-    let read = std::fs::read(file).map_err(anyhow::Error::from).and_then(|bytes| {
+    let mut bytes = Vec::new();
+    let read = files::read_whole(file, &mut bytes).and_then(|()| {
         let take = |message: &[u8], form| reports.push(check::check(message, form));
         Ok(check::messages(&bytes, files::limits().inflated_bytes_max, take)?)
     });

@@ -2,8 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
-    fs::File,
-    io::{self, IsTerminal, Read, Write},
+    io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -89,6 +88,7 @@ struct Tally {
     known: usize,
     refused: usize,
     first_ns: Option<i64>,
+    last_ns: i64,
     names: Vec<String>,
 }
 
@@ -196,8 +196,7 @@ impl Import {
 
     /// A file as a profile with its description.
     fn read(&mut self, file: &Path) -> anyhow::Result<Profile> {
-        self.body.clear();
-        File::open(file)?.read_to_end(&mut self.body)?;
+        files::read_whole(file, &mut self.body)?;
         let mut profile = self.decoder.decode(&self.body, &files::limits())?;
         if profile.meta.time_ns == 0 {
             let modified = std::fs::metadata(file)?.modified()?.duration_since(UNIX_EPOCH)?;
@@ -222,6 +221,7 @@ impl Import {
         let (id, time_ns) = (profile.id(), profile.meta.time_ns);
         let first_ns = self.tally.first_ns.get_or_insert(time_ns);
         *first_ns = time_ns.min(*first_ns);
+        self.tally.last_ns = self.tally.last_ns.max(time_ns);
         if !self.tally.names.contains(&profile.meta.name) {
             self.tally.names.push(profile.meta.name.clone());
         }
@@ -243,7 +243,7 @@ impl Import {
 
     /// Says what happened, and how to look at it.
     fn report(&self, root: &Path) -> io::Result<()> {
-        let Tally { imported, known, refused, first_ns, names } = &self.tally;
+        let Tally { imported, known, refused, first_ns, last_ns, names } = &self.tally;
         let mut out = io::stdout().lock();
         write!(out, "{imported} {} imported", plural(*imported, "profile"))?;
         if *known > 0 {
@@ -255,11 +255,19 @@ impl Import {
         }
         writeln!(out)?;
         let (Some(first_ns), Some(name)) = (first_ns, names.first()) else { return Ok(()) };
-        let from = jiff::Timestamp::from_second(first_ns.div_euclid(1_000_000_000));
-        let from = from.map_or_else(|_| "0".to_owned(), |from| from.to_string());
+        let time = |ns: i64| {
+            let second = jiff::Timestamp::from_second(ns.div_euclid(1_000_000_000));
+            second.map_or_else(|_| "0".to_owned(), |time| time.to_string())
+        };
+        let from = time(*first_ns);
         let (lake, service) = (quoted(&root.to_string_lossy()), quoted(&self.args.service));
         let name = quoted(name);
-        writeln!(out, "profpipe top --lake {lake} --service {service} --type {name} --from {from}")
+        write!(out, "profpipe top --lake {lake} --service {service} --type {name} --from {from}")?;
+        // A range ends now unless it is said.
+        if *last_ns >= self.ingest_ns {
+            write!(out, " --to {}", time(last_ns.saturating_add(1_000_000_000)))?;
+        }
+        writeln!(out)
     }
 }
 

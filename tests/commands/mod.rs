@@ -199,3 +199,38 @@ fn shells_complete_commands_and_flags() {
     std::fs::write(&path, profpipe(["completions", "bash"]).ok()).unwrap();
     crate::support::output("bash", ["-n".as_ref(), path.as_os_str()]);
 }
+
+#[test]
+fn a_file_without_an_end_is_refused_and_not_read_to_it() {
+    let dir = scratch();
+    let lake = dir.path().join("lake");
+    let sparse = dir.path().join("sparse.pb.gz");
+    std::fs::File::create(&sparse).unwrap().set_len(20 << 30).unwrap();
+    let (lake, sparse) = (lake.to_str().unwrap(), sparse.to_str().unwrap());
+    for words in [
+        &["top", "/dev/zero"][..],
+        &["merge", sparse, "-o", "-"],
+        &["check-otlp", sparse],
+        &["import", "--lake", lake, "--service", "s", sparse],
+    ] {
+        let ran = profpipe(words);
+        let told = format!("{}{}", ran.stdout, ran.stderr);
+        assert_eq!(ran.code, Some(1), "{words:?}: {told}");
+        assert!(told.contains("size_limit: a file of more than 268435456 bytes"), "{told}");
+    }
+}
+
+/// What was imported is shown by the command that `import` prints, whenever it was.
+#[test]
+fn profiles_of_the_future_are_shown_by_the_command_that_import_prints() {
+    let made = Made::new();
+    let year = 365 * 24 * 60;
+    let file = made.cpu("later.pb.gz", 80 * year, &[("main.main", 1_000_000)]);
+    let lake = made.lake();
+    let words = ["import", "--lake", lake.to_str().unwrap(), "--service", "s"];
+    let ran = profpipe(words.into_iter().chain([file.to_str().unwrap()]));
+    let hint = ran.stdout.lines().last().unwrap().to_owned();
+    let words = hint.split(' ').skip(1).map(|word| word.trim_matches('\''));
+    let top = profpipe(words);
+    assert!(top.ok().contains("main.main"), "{hint}");
+}

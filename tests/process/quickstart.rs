@@ -16,6 +16,8 @@ use crate::support::{
 const SHOWN_MAX: Duration = Duration::from_secs(20);
 /// What stands in the example, and in `tests/demo/run.sh`.
 const DEMO_URL: &str = "http://127.0.0.1:6060";
+/// One of 499 a second.
+const OWN_SAMPLE_NS: i64 = 1_000_000_000 / 499;
 const OWN_PORT: &str = "pprof_port: 7000";
 
 /// The example with ports that are free here, and else as it is.
@@ -64,9 +66,25 @@ async fn a_new_user_sees_flame_graphs_within_20_seconds() {
         (running, demo, own)
     };
     let (running, demo, own) = timeout_at(end, both).await.expect("both within 20 s");
-    for (flame, service) in [(demo, "demo"), (own, "profpipe")] {
+    for (flame, service, sample_ns) in
+        [(demo, "demo", 10_000_000), (own, "profpipe", OWN_SAMPLE_NS)]
+    {
         assert_eq!(flame["unit"], "nanoseconds", "{service}");
-        assert!(flame["total"][0].as_i64() >= Some(10_000_000), "{service}: a sample at least");
+        assert!(flame["total"][0].as_i64() >= Some(sample_ns), "{service}: a sample at least");
     }
     assert!(!running.log().contains("ERROR"), "{}", running.log());
+}
+
+/// Without a program in Go there is profpipe alone, which does nearly nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_has_only_itself_shows_what_it_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let [port] = free_ports();
+    let config = format!("self_telemetry: {{pprof_port: {port}, interval_seconds: 5}}\n");
+    let end = Instant::now() + SHOWN_MAX;
+    let running = Running::start(dir.path(), &config).await;
+    // Questions would be something to do.
+    tokio::time::sleep_until(end - Duration::from_secs(1)).await;
+    let own = flame(&running, "profpipe", &[]).await.expect("a flame graph");
+    assert!(own["total"][0].as_i64() >= Some(OWN_SAMPLE_NS), "a sample at least: {own}");
 }

@@ -1,5 +1,5 @@
-//! Instances by step: the range is cut in steps, within a step an instance counts by the mean of its
-//! snapshots, and instances add up. One that was there for a part of the step only, because a
+//! Instances by step: the range is cut in steps, within a step an instance counts by the mean of
+//! its snapshots, and instances add up. One that was there for a part of the step only, because a
 //! rollout began or ended it, counts for that part (`lives`).
 //!
 //! Scrapes are never on time to the millisecond, so that of two steps as long as the interval one
