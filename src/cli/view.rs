@@ -145,7 +145,13 @@ pub fn top(args: &TopArgs) -> Result<(), Failure> {
     let stacks = args.source.stacks()?;
     let sort = if args.cum { Sort::Cum } else { Sort::Flat };
     let filter = &args.source.filter;
-    let table = with_tree(filter, &stacks, |tree| Ok(picture::top(tree, sort, args.n)))?;
+    let mut table = with_tree(filter, &stacks, |tree| Ok(picture::top(tree, sort, args.n)))?;
+    // Shares are of the profile, not of what a filter left of it.
+    table.total =
+        stacks.own.iter().fold(0, |sum: i64, own| sum.saturating_add(own.saturating_abs()));
+    if table.functions == 0 && table.total > 0 {
+        writeln!(io::stderr(), "profpipe: --focus, --ignore, --hide and --show leave no stack")?;
+    }
     let table = write_table(&table, &args.source.title(&stacks), args.format)?;
     write(Path::new("-"), &table)
 }

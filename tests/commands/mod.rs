@@ -234,3 +234,17 @@ fn profiles_of_the_future_are_shown_by_the_command_that_import_prints() {
     let top = profpipe(words);
     assert!(top.ok().contains("main.main"), "{hint}");
 }
+
+#[test]
+fn a_filter_leaves_shares_of_the_whole_profile() {
+    let made = Made::new();
+    let ms = 1_000_000;
+    let stacks = [("main.main;main.slow", 30 * ms), ("main.main;main.fast", 10 * ms)];
+    let file = made.cpu("a.pb.gz", 0, &stacks);
+    let file = file.to_str().unwrap();
+    let slow = profpipe(["top", file, "--focus", "slow"]).ok();
+    assert!(slow.contains("accounting for 30ms, 75.00% of 40ms total"), "{slow}");
+    let nothing = profpipe(["top", file, "--focus", "nobody"]);
+    assert!(nothing.stderr.contains("leave no stack"), "{}", nothing.stderr);
+    assert!(nothing.ok().contains("0% of 40ms total"));
+}
