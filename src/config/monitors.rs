@@ -9,7 +9,7 @@ use std::{
 };
 
 use pipeline::target::Target;
-use receiver::pprof::{KINDS, ProfileSettings, ScrapeTarget, address};
+use receiver::pprof::{KINDS, ProfileSettings, ScrapeTarget, address, path_twice};
 use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer,
@@ -179,6 +179,9 @@ impl Monitor {
             let message = "names no profile type such as `profile: {seconds: 10}`, so nothing is \
                            scraped";
             warnings.push(root.problem(path.clone(), message));
+        }
+        if let Some(message) = path_twice(&address, &profiles) {
+            problems.push(root.problem(path.key("endpoint"), message));
         }
         let job = name.to_owned();
         ScrapeTarget::new(Target { job, address, attributes: self.attributes(name) }, profiles)

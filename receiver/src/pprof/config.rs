@@ -20,7 +20,10 @@ use super::{
         Authorization, BasicAuth, Credentials, Headers, HttpSettings, TlsConfig, check_headers,
     },
     kind,
-    target::{ProfileSettings, Schedule, ScrapeTarget, TIMEOUT_DEFAULT, address, name_and_path},
+    target::{
+        ProfileSettings, Schedule, ScrapeTarget, TIMEOUT_DEFAULT, address, name_and_path,
+        path_twice,
+    },
 };
 
 /// What is wrong in a config: the path of the key, dots between names, and a message.
@@ -207,14 +210,21 @@ impl Config {
             let wrong = check_http(tls, auth, &profile.http_headers, &profile.params);
             wrong.into_iter().for_each(|(at, what)| say(format!("profiles.{key}.{at}"), what));
         }
+        let settings = self.all_settings();
         let mut seen = BTreeSet::new();
         for (i, group) in self.static_configs.iter().enumerate() {
             for (j, text) in group.targets.iter().enumerate() {
                 let path = format!("static_configs[{i}].targets[{j}]");
                 match address(text, self.scheme.as_str()) {
                     Err(message) => say(path, message),
-                    Ok(address) if seen.insert(address.clone()) => {}
-                    Ok(address) => say(path, format!("`{address}` is listed twice")),
+                    Ok(address) if !seen.insert(address.clone()) => {
+                        say(path, format!("`{address}` is listed twice"));
+                    }
+                    Ok(address) => {
+                        path_twice(&address, &settings)
+                            .into_iter()
+                            .for_each(|m| say(path.clone(), m));
+                    }
                 }
             }
         }
@@ -229,8 +239,7 @@ impl Config {
     /// The targets, as members of the group `job`; an address that `check` complains about is
     /// left out.
     pub fn scrape_targets(&self, job: &str) -> Vec<ScrapeTarget> {
-        let settings = self.profiles.iter().filter_map(|(key, p)| self.settings(key, p).ok());
-        let settings: Vec<_> = settings.collect();
+        let settings = self.all_settings();
         let mut targets = self.targets.clone();
         for group in &self.static_configs {
             for text in &group.targets {
@@ -241,6 +250,11 @@ impl Config {
             }
         }
         targets
+    }
+
+    /// What the entries of `profiles` mean that are right.
+    fn all_settings(&self) -> Vec<ProfileSettings> {
+        self.profiles.iter().filter_map(|(key, p)| self.settings(key, p).ok()).collect()
     }
 
     /// What one entry of `profiles` means, or the field below it that is wrong and why.

@@ -25,7 +25,7 @@ pub use http::{
 };
 pub use kind::{KINDS, Kind, SECONDS_DEFAULT, SNAPSHOT_INTERVAL_DEFAULT_S};
 pub use metrics::{ScrapeCounts, ScrapeMetrics};
-pub use target::{ProfileSettings, Schedule, ScrapeTarget, TIMEOUT_DEFAULT, address};
+pub use target::{ProfileSettings, Schedule, ScrapeTarget, TIMEOUT_DEFAULT, address, path_twice};
 
 use std::sync::Arc;
 

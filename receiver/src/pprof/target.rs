@@ -192,6 +192,19 @@ pub fn address(text: &str, scheme: &str) -> Result<String, String> {
     Ok(url.as_str().trim_end_matches('/').into())
 }
 
+/// What is wrong with an address that has the path of the profiles in it: each is asked for with
+/// its whole path behind the address, so there would be nothing.
+pub fn path_twice<'a>(
+    address: &str,
+    profiles: impl IntoIterator<Item = &'a ProfileSettings>,
+) -> Option<String> {
+    const PATH: &str = "/debug/pprof";
+    let (before, rest) = address.split_once(PATH)?;
+    let whole = rest.is_empty() || rest.starts_with('/');
+    let twice = whole && profiles.into_iter().any(|profile| profile.path.starts_with(PATH));
+    twice.then(|| format!("`{address}` has {PATH} in it, which is added to it: write `{before}`"))
+}
+
 /// Host and port of an address, the port of the scheme where none is given.
 pub(super) fn host_port(address: &str) -> String {
     let Ok(url) = Url::parse(address) else { return address.into() };
