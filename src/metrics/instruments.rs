@@ -18,8 +18,9 @@ use super::{Observed, Times, process};
 /// Name, description and unit of a metric.
 type Name = (&'static str, &'static str, &'static str);
 
-/// Registers all of them, and gives those that have to be told of each scrape.
-pub(super) fn register(meter: &Meter, observed: &Arc<Observed>) -> Times {
+/// Registers all of them, and gives those that have to be told of each scrape. Those that the
+/// Collector has too go to `shared`, because its names in Prometheus' text have no suffixes.
+pub(super) fn register(meter: &Meter, shared: &Meter, observed: &Arc<Observed>) -> Times {
     gauge(meter, ("profpipe_build_info", "Always 1; the labels say what runs", ""), |observer| {
         observer.observe(1, &[KeyValue::new("version", env!("CARGO_PKG_VERSION"))]);
     });
@@ -27,12 +28,14 @@ pub(super) fn register(meter: &Meter, observed: &Arc<Observed>) -> Times {
     spools(meter, observed);
     intake(meter, observed);
     exporters(meter, observed);
-    samples(meter, observed);
+    queues(shared, observed);
+    samples(shared, observed);
     scrapes(meter, observed);
     pushes(meter, observed);
     config(meter, observed);
     memory(meter, observed);
-    own_process(meter, observed);
+    own_process(shared, observed);
+    open_files(meter);
     times(meter)
 }
 
@@ -97,6 +100,9 @@ fn accounts(meter: &Meter, observed: &Arc<Observed>) {
             }
         }
     });
+}
+
+fn queues(meter: &Meter, observed: &Arc<Observed>) {
     let of_spools = Arc::clone(observed);
     let name = ("otelcol_exporter_queue_size", "Profiles that wait for the exporter", "{profiles}");
     gauge(meter, name, move |observer| {
@@ -346,6 +352,9 @@ fn own_process(meter: &Meter, observed: &Arc<Observed>) {
             observer.observe(bytes, &[]);
         }
     });
+}
+
+fn open_files(meter: &Meter) {
     let name = ("profpipe_process_open_files", "Files and sockets that are open", "");
     gauge(meter, name, |observer| {
         if let Some(files) = process::open_files() {

@@ -33,9 +33,10 @@ const LAST_PUSH_MAX: Duration = Duration::from_secs(1);
 /// The process's metrics. Cloning is cheap.
 #[derive(Clone)]
 pub struct Metrics {
-    registry: Registry,
-    /// Keeps the instruments alive that the registry reads.
-    _provider: SdkMeterProvider,
+    /// Ours, and those that the Collector has too.
+    registries: [Registry; 2],
+    /// Keep the instruments alive that the registries read.
+    _providers: [SdkMeterProvider; 2],
     observed: Arc<Observed>,
     /// Held while metrics are read: who asks at the same time waits.
     reading: Arc<Mutex<()>>,
@@ -98,21 +99,26 @@ impl Metrics {
         receivers: &receiver::Context,
         config: ConfigState,
     ) -> anyhow::Result<Self> {
-        let registry = Registry::new();
-        let reader = opentelemetry_prometheus::exporter()
-            .with_registry(registry.clone())
-            .without_target_info()
-            .scope_info_enabled(false)
-            .build()
-            .context("build the metrics reader")?;
-        let provider = SdkMeterProvider::builder().with_reader(reader).build();
+        let registries = [Registry::new(), Registry::new()];
+        let reader = |registry: &Registry| {
+            opentelemetry_prometheus::exporter()
+                .with_registry(registry.clone())
+                .without_target_info()
+                .scope_info_enabled(false)
+        };
+        let own = reader(&registries[0]).build().context("build the metrics reader")?;
+        let shared = reader(&registries[1]).without_units().without_counter_suffixes();
+        let shared = shared.build().context("build the metrics reader")?;
+        let own = SdkMeterProvider::builder().with_reader(own).build();
+        let shared = SdkMeterProvider::builder().with_reader(shared).build();
         let (scrapes, pushes) = (receivers.scrapes.clone(), receivers.pushes.clone());
         let budget = receivers.budget.clone();
         let (started, times, moment) = (Instant::now(), Mutex::default(), Mutex::default());
         let observed =
             Observed { pipelines, scrapes, pushes, budget, config, times, started, moment };
         let observed = Arc::new(observed);
-        let times = instruments::register(&provider.meter("profpipe"), &observed);
+        let meters = [own.meter("profpipe"), shared.meter("profpipe")];
+        let times = instruments::register(&meters[0], &meters[1], &observed);
         observed.times().push(times);
         let (late, took) = (Arc::clone(&observed), Arc::clone(&observed));
         receivers.scrapes.watch_times(
@@ -120,14 +126,15 @@ impl Metrics {
             move |seconds| took.times().iter().for_each(|times| times[1].record(seconds, &[])),
         );
         let (reading, pushing) = (Arc::default(), Arc::default());
-        Ok(Self { registry, _provider: provider, observed, reading, pushing })
+        Ok(Self { registries, _providers: [own, shared], observed, reading, pushing })
     }
 
     /// All metrics in the Prometheus text format.
     pub fn text(&self) -> anyhow::Result<String> {
         let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         self.observed.refresh();
-        TextEncoder::new().encode_to_string(&self.registry.gather()).context("encode metrics")
+        let families: Vec<_> = self.registries.iter().flat_map(Registry::gather).collect();
+        TextEncoder::new().encode_to_string(&families).context("encode metrics")
     }
 
     /// Pushes to whom the config names, and to nobody else any more.
@@ -150,7 +157,8 @@ impl Metrics {
         let mut times = self.observed.times();
         times.truncate(1);
         let new = new.map(|provider| {
-            times.push(instruments::register(&provider.meter("profpipe"), &self.observed));
+            let meter = provider.meter("profpipe");
+            times.push(instruments::register(&meter, &meter, &self.observed));
             Pushing { telemetry: telemetry.clone(), provider }
         });
         drop(times);

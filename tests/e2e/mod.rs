@@ -5,4 +5,5 @@ mod chain;
 mod faults;
 mod files;
 mod limits;
+mod names;
 mod through;
