@@ -1,7 +1,7 @@
 //! gzip and zstd with a cap: the only place where bytes from outside are inflated.
 #![expect(clippy::disallowed_types, reason = "this is the place that caps them")]
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use super::wire::PADDING;
 use crate::reason::{Reason, Refused};
@@ -13,6 +13,9 @@ const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// What is inflated at a time.
 const STEP_BYTES: usize = 64 << 10;
+
+/// Members of a body that ends too early in which its end is looked for.
+const MEMBERS_TRIED: usize = 100;
 
 /// From which size on a buffer does not grow any more but has all the room at once.
 const LARGE_BYTES: usize = 4 << 20;
@@ -41,7 +44,10 @@ impl Inflater {
                 Some(length) => length,
                 None => {
                     let members = flate2::read::MultiGzDecoder::new(body);
-                    self.read(members, bytes_max)?
+                    self.read(members, bytes_max).map_err(|refused| match refused.reason {
+                        Reason::Truncated if has_garbage(body) => garbage(),
+                        _ => refused,
+                    })?
                 }
             }
         } else if body.starts_with(&ZSTD) {
@@ -117,7 +123,7 @@ impl Inflater {
             self.room(length + STEP_BYTES, bytes_max);
             let read = stream.read(&mut self.buffer[length..length + STEP_BYTES]);
             let read = read.map_err(|error| match error.kind() {
-                std::io::ErrorKind::UnexpectedEof => {
+                io::ErrorKind::UnexpectedEof => {
                     Refused::new(Reason::Truncated, "the compressed stream ends too early")
                 }
                 _ => Refused::new(Reason::CorruptCompression, error.to_string()),
@@ -133,9 +139,34 @@ impl Inflater {
     }
 }
 
+/// Whether whole members of gzip are followed by what cannot be the start of another one. To the
+/// decoder it looks like one that was cut off if it is short.
+fn has_garbage(body: &[u8]) -> bool {
+    let mut rest = body;
+    for _ in 0..MEMBERS_TRIED {
+        let mut member = flate2::bufread::GzDecoder::new(rest);
+        if io::copy(&mut member, &mut io::sink()).is_err() {
+            return false;
+        }
+        rest = member.into_inner();
+        if !GZIP.starts_with(&rest[..rest.len().min(GZIP.len())]) {
+            return true;
+        }
+        if rest.is_empty() {
+            return false;
+        }
+    }
+    false
+}
+
 /// Whether bytes start as gzip or zstd do.
 pub fn is_compressed(body: &[u8]) -> bool {
     body.starts_with(&GZIP) || body.starts_with(&ZSTD)
+}
+
+fn garbage() -> Refused {
+    let what = "bytes of something else follow the gzip stream";
+    Refused::new(Reason::CorruptCompression, what)
 }
 
 fn too_large(bytes_max: usize) -> Refused {
@@ -144,8 +175,7 @@ fn too_large(bytes_max: usize) -> Refused {
 
 /// The window, which zstd would allocate at the stream's word, is capped like what comes out.
 fn zstd_reader(body: &[u8], bytes_max: usize) -> Result<impl Read, Refused> {
-    let refuse =
-        |error: std::io::Error| Refused::new(Reason::CorruptCompression, error.to_string());
+    let refuse = |error: io::Error| Refused::new(Reason::CorruptCompression, error.to_string());
     let mut stream = zstd::Decoder::with_buffer(body).map_err(refuse)?;
     let log = usize::BITS - bytes_max.max(1).leading_zeros();
     stream.window_log_max(log.clamp(20, 27)).map_err(refuse)?;
@@ -208,6 +238,10 @@ mod tests {
                 [&good[..], b"garbage that is longer than a header"].concat(),
                 Reason::CorruptCompression,
             ),
+            // As short as what could be the start of a member, and as what could not.
+            ([&good[..], b"garbage"].concat(), Reason::CorruptCompression),
+            ([&good[..], &[0]].concat(), Reason::CorruptCompression),
+            ([&good[..], &good[..5]].concat(), Reason::Truncated),
             (gzip(&vec![0; 4 << 20]), Reason::SizeLimit),
             (zstd::encode_all(&vec![0; 4 << 20][..], 1).unwrap(), Reason::SizeLimit),
             (vec![1; (1 << 20) + 1], Reason::SizeLimit),
