@@ -77,10 +77,14 @@ impl Parquet {
         Ok(Self { place, batching, retention, retained: None })
     }
 
+    fn retention_interval(&self) -> Duration {
+        RETENTION_INTERVAL.min(self.retention.max_age / RETENTION_SHARE)
+    }
+
     /// Removes what is too old or too much, once in a while. A failure is logged, no more: the lake
     /// is whole without it.
     fn retain(&mut self) {
-        let interval = RETENTION_INTERVAL.min(self.retention.max_age / RETENTION_SHARE);
+        let interval = self.retention_interval();
         if self.retained.is_some_and(|last| last.elapsed() < interval) {
             return;
         }
@@ -119,7 +123,39 @@ impl Exporter for Parquet {
         })
     }
 
+    fn tidy(&mut self) -> Option<Duration> {
+        self.retain();
+        Some(self.retention_interval())
+    }
+
     fn batching(&self) -> Batching {
         self.batching
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, fs::File};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_too_old_goes_though_nothing_is_pushed() {
+        let dir = tempfile::tempdir().unwrap();
+        let hour = dir.path().join("samples/date=2025-11-22/hour=16");
+        fs::create_dir_all(&hour).unwrap();
+        let old = hour.join("L0-1-2-W-1-1.parquet");
+        let month = Duration::from_secs(30 * 86_400);
+        File::create(&old).unwrap().set_modified(SystemTime::now() - month).unwrap();
+        let id = WriterId::random();
+        let mut exporter = Parquet::open(dir.path().into(), &Config::default(), id).unwrap();
+        assert_eq!(exporter.tidy(), Some(RETENTION_INTERVAL));
+        for _ in 0..500 {
+            if !old.exists() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{} is still there", old.display());
     }
 }

@@ -2,6 +2,7 @@
 //! is full. Time is virtual, so that seconds pass at once.
 
 use std::{
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -65,21 +66,61 @@ impl Exporter for Pushes {
     }
 }
 
+/// Nothing comes from it.
+struct Silent;
+
+#[async_trait]
+impl Receiver for Silent {
+    async fn run(self: Box<Self>, _: Outlet, stop: CancellationToken) -> anyhow::Result<()> {
+        stop.cancelled().await;
+        Ok(())
+    }
+}
+
+/// When it tidied up.
+#[derive(Clone)]
+struct Tidy(Instant, Arc<Mutex<Vec<u64>>>);
+
+#[async_trait]
+impl Exporter for Tidy {
+    async fn export(&mut self, _: &Export) -> Result<(), ExportError> {
+        Ok(())
+    }
+
+    fn tidy(&mut self) -> Option<Duration> {
+        self.1.lock().expect("whole").push(self.0.elapsed().as_secs());
+        Some(Duration::from_secs(60))
+    }
+}
+
+fn pipeline(dir: &Path, receiver: Box<dyn Receiver>, exporter: Box<dyn Exporter>) -> Pipeline {
+    let settings = Settings::default();
+    Pipeline {
+        name: "profiles".into(),
+        receivers: vec![("one".into(), receiver)],
+        processors: Vec::new(),
+        exporters: vec![Sink { id: "one".into(), exporter, settings }],
+        spool: Spool::open(Arc::new(Disk), dir, spool_config()).expect("opens"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exporter_tidies_up_though_nothing_comes() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let tidy = Tidy(Instant::now(), Arc::default());
+    let pipeline = pipeline(dir.path(), Box::new(Silent), Box::new(tidy.clone()));
+    let running = pipeline.start().expect("starts");
+    sleep(Duration::from_secs(200)).await;
+    running.shutdown(Duration::from_secs(5)).await.expect("ends in time");
+    assert_eq!(*tidy.1.lock().expect("whole"), [0, 60, 120, 180]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn pushes_come_after_2_seconds_then_each_10_or_when_they_are_full() {
     let dir = tempfile::tempdir().expect("a directory");
     let pushes = Pushes(Instant::now(), Arc::default());
-    let pipeline = Pipeline {
-        name: "profiles".into(),
-        receivers: vec![("steady".into(), Box::new(Steady { seconds: 55 }))],
-        processors: Vec::new(),
-        exporters: vec![Sink {
-            id: "one".into(),
-            exporter: Box::new(pushes.clone()),
-            settings: Settings::default(),
-        }],
-        spool: Spool::open(Arc::new(Disk), dir.path(), spool_config()).expect("opens"),
-    };
+    let steady = Box::new(Steady { seconds: 55 });
+    let pipeline = pipeline(dir.path(), steady, Box::new(pushes.clone()));
     let running = pipeline.start().expect("starts");
     sleep(Duration::from_secs(115)).await;
     let all = pushes.1.lock().expect("whole").clone();

@@ -47,6 +47,8 @@ pub struct Worker {
     trail: Trail,
     saved: Instant,
     started: Instant,
+    /// When the exporter wants to tidy up.
+    tidy_at: Option<Instant>,
 }
 
 /// How a push ended.
@@ -64,7 +66,8 @@ impl Worker {
         let head = spool.watch_head();
         let now = Instant::now();
         let (reader, opener) = (None, Opener::default());
-        Self { sink, spool, reader, head, opener, stats, trail, saved: now, started: now }
+        let (saved, started, tidy_at) = (now, now, Some(now));
+        Self { sink, spool, reader, head, opener, stats, trail, saved, started, tidy_at }
     }
 
     /// Runs until `drained`, then pushes what there is once more and ends. Where the spool fails,
@@ -137,9 +140,11 @@ impl Worker {
                 return Ok(Gathered::new(records));
             }
             self.save_now_and_then().await?;
+            self.tidy_now_and_then();
             tokio::select! {
                 () = drained.cancelled() => {}
                 _ = self.head.changed() => {}
+                () = time::sleep_until(self.tidy_at.unwrap_or_else(far)) => {}
                 () = time::sleep_until(deadline.unwrap_or_else(far)) => {}
             }
         }
@@ -305,6 +310,12 @@ impl Worker {
             self.with_reader(|reader| reader.save()).await?;
         }
         Ok(())
+    }
+
+    fn tidy_now_and_then(&mut self) {
+        if self.tidy_at.is_some_and(|at| at <= Instant::now()) {
+            self.tidy_at = self.sink.exporter.tidy().map(|after| Instant::now() + after);
+        }
     }
 
     /// Calls the reader, which blocks, on a thread for it.
