@@ -90,13 +90,20 @@ fn is_secret(key: &str) -> bool {
     (named && !PLACES.iter().any(|end| key.ends_with(end))) || HEADERS.contains(&key.as_str())
 }
 
-/// An address without `user:password@`.
+/// An address without `user:password@`, with or without a scheme.
 fn without_userinfo(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let (scheme, rest) = match text.find("://") {
+        Some(at) => text.split_at(at + "://".len()),
+        // An address of mail has no colon, and text has blanks.
+        None if text.contains(':') && !text.contains(char::is_whitespace) => ("", text),
+        None => return text.to_owned(),
+    };
     let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     match rest[..authority].rfind('@') {
-        Some(at) => format!("{scheme}://{REDACTED}{}", &rest[at..]),
-        None => text.to_owned(),
+        Some(at) if !scheme.is_empty() || rest[..at].contains(':') => {
+            format!("{scheme}{REDACTED}{}", &rest[at..])
+        }
+        _ => text.to_owned(),
     }
 }
 
@@ -131,13 +138,23 @@ mod tests {
 
         let text = "a: {password: x1, Client_Secret: x2, bearer_token: x3, password_file: /p}\n\
                     b: {headers: {x-any: x4}, http_headers: {y: [x5]}, token_url: https://i/t}\n\
-                    c: https://u:x6@host/path?q=a@b\nd: http://host/a@b\n";
+                    c: https://u:x6@host/path?q=a@b\nd: http://host/a@b\n\
+                    e: u:x7@host:4317\nf: ['me@host', 'a: b@c', 'host:1/b@c', 'me@host:25']\n";
         let root = reader::parse(text, "f").unwrap();
         let printed = yaml(&root, true).unwrap();
-        for secret in ["x1", "x2", "x3", "x4", "x5", "x6"] {
+        for secret in ["x1", "x2", "x3", "x4", "x5", "x6", "x7"] {
             assert!(!printed.contains(secret), "{secret}: {printed}");
         }
-        for kept in ["/p", "https://i/t", "@host/path?q=a@b", "http://host/a@b"] {
+        for kept in [
+            "/p",
+            "https://i/t",
+            "@host/path?q=a@b",
+            "http://host/a@b",
+            "@host:4317",
+            "me@host",
+            "a: b@c",
+            "host:1/b@c",
+        ] {
             assert!(printed.contains(kept), "{kept}: {printed}");
         }
     }
