@@ -138,6 +138,7 @@ fn write_pipeline(pipeline: &Value, out: &mut String) {
     }
     for exporter in list(&pipeline["exporters"]) {
         let dropped = exporter["dropped"].as_object().into_iter().flatten();
+        let dropped = dropped.filter(|(_, count)| number(count) > 0);
         let dropped: Vec<String> =
             dropped.map(|(why, count)| format!("{} {why}", number(count))).collect();
         let dropped = if dropped.is_empty() { "0".to_owned() } else { dropped.join(", ") };
@@ -200,7 +201,8 @@ mod tests {
                 "spool": {"bytes": 2048, "segments": 1, "oldest_age_s": 4.2, "writable": false,
                           "error": "no space left", "corrupt_files": 0},
                 "exporters": [{"exporter": "parquet", "delivered": 7, "pending": 2,
-                    "dead_lettered": 0, "dropped": {"expired": 3}, "last_error": "disk is full"}],
+                    "dead_lettered": 0, "dropped": {"expired": 3, "disk_full": 0},
+                    "last_error": "disk is full"}],
             }],
         });
         let targets = json!({"now": 1000.0, "targets": [
