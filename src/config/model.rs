@@ -36,7 +36,8 @@ pub(crate) struct Config {
     pub service: Service,
     /// The documented collector's form of targets.
     pub monitors: Vec<Monitor>,
-    /// The documented collector's form of profiling itself.
+    /// The documented collector's form of profiling itself. The sampler keeps a table of about
+    /// 120 MiB in memory from the first CPU window on.
     pub self_telemetry: Option<SelfTelemetry>,
 }
 
