@@ -158,7 +158,7 @@ impl SelectArgs {
         let range = time::TimeRange { from_us, to_us: at("--to", &self.to, now_us - until_us)? };
         match range.is_empty() {
             true => Err(usage(anyhow::anyhow!(
-                "the range ends before it starts: it begins at --from, or with --since, 1h unless said"
+                "the range ends before it starts: it begins at --from, or --since, 1h unless said"
             ))),
             false => Ok(range),
         }
