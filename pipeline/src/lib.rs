@@ -86,6 +86,7 @@ pub mod engine;
 pub mod extension;
 pub mod limits;
 pub mod matcher;
+pub mod nearest;
 pub mod picture;
 pub mod processor;
 pub mod profile;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use pipeline::nearest::nearest;
+
 use super::node::{Path, Place};
 
 /// Everything that is wrong with a config, in order of files and lines.
@@ -62,13 +64,9 @@ impl std::error::Error for Problems {}
 
 /// The end of a message about the name `got`: what was probably meant, or what there is.
 pub(crate) fn suggestion<S: AsRef<str>>(got: &str, known: &[S]) -> String {
-    let near = known
-        .iter()
-        .map(|name| (distance(&got.to_lowercase(), &name.as_ref().to_lowercase()), name.as_ref()))
-        .filter(|(distance, name)| *distance <= 1.max(name.len() / 3))
-        .min();
+    let near = nearest(got, known.iter().map(AsRef::as_ref));
     match (near, known) {
-        (Some((_, name)), _) => format!(", did you mean `{name}`?"),
+        (Some(name), _) => format!(", did you mean `{name}`?"),
         (None, []) => ", there are none".to_owned(),
         (None, _) => {
             let names: Vec<_> = known.iter().map(|name| format!("`{}`", name.as_ref())).collect();
@@ -76,25 +74,6 @@ pub(crate) fn suggestion<S: AsRef<str>>(got: &str, known: &[S]) -> String {
             format!(", expected {one_of}{}", names.join(", "))
         }
     }
-}
-
-/// Number of characters to add, remove, change or swap with a neighbour. Names are cut at 64, so
-/// that the work has a limit.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<_>, Vec<_>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
-    let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];
-    for i in 1..=a.len() {
-        let mut row = vec![i; b.len() + 1];
-        for j in 1..=b.len() {
-            let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            row[j] = changed.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                row[j] = row[j].min(rows[i - 2][j - 2] + 1);
-            }
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]

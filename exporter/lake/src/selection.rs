@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use pipeline::profile::{ProfileId, Temporality, kind};
+use pipeline::{
+    nearest::nearest,
+    profile::{ProfileId, Temporality, kind},
+};
 
 use crate::{error::Error, matcher::Matcher, time::TimeRange};
 
@@ -142,7 +145,7 @@ pub(crate) fn choose(spec: Option<&TypeSpec>, types: &Types) -> Result<Chosen, E
             let profiles = profiles(types.keys().filter(|t| t.sample_type == *half));
             match profiles.as_slice() {
                 [profile] => (profile.clone(), half.clone()),
-                [] => return Err(unknown(&format!("there is no type `{half}`"), types, |_| true)),
+                [] => return Err(absent(half, types)),
                 _ => {
                     let message = format!("type `{half}` is ambiguous");
                     return Err(unknown(&message, types, |t| t.sample_type == *half));
@@ -158,8 +161,7 @@ pub(crate) fn choose(spec: Option<&TypeSpec>, types: &Types) -> Result<Chosen, E
     // Deltas come first in the order of temporalities, and are taken where there are any.
     let best = types.keys().filter(named).min_by_key(|t| (t.temporality, t.unit.clone()));
     let Some(kind) = best else {
-        let message = format!("there is no type `{profile}:{sample_type}`");
-        return Err(unknown(&message, types, |_| true));
+        return Err(absent(&format!("{profile}:{sample_type}"), types));
     };
     let others: Vec<Type> = types.keys().filter(named).filter(|t| *t != kind).cloned().collect();
     Ok(Chosen { kind: kind.clone(), mixed: !others.is_empty(), others })
@@ -177,6 +179,18 @@ pub(crate) fn default_of(profile: &str, types: &Types) -> String {
     let said = own().map(|(_, default)| default).find(|d| own().any(|(t, _)| t.sample_type == **d));
     let last = || own().next_back().map(|(t, _)| t.sample_type.clone());
     said.cloned().or_else(last).unwrap_or_default()
+}
+
+/// Of a type that is not there: what may have been meant, and what there is.
+fn absent(text: &str, types: &Types) -> Error {
+    let whole: Vec<String> = types.keys().map(Type::to_string).collect();
+    let halves = || types.keys().flat_map(|t| [t.profile.as_str(), t.sample_type.as_str()]);
+    let near = match text.contains(':') {
+        true => nearest(text, whole.iter().map(String::as_str)),
+        false => nearest(text, halves()),
+    };
+    let near = near.map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
+    unknown(&format!("there is no type `{text}`{near}"), types, |_| true)
 }
 
 fn unknown(what: &str, types: &Types, listed: impl Fn(&Type) -> bool) -> Error {
@@ -228,6 +242,8 @@ mod tests {
             ("delay", "type `delay` is ambiguous; the selection has `block:delay`, `mutex:delay`"),
             ("wall", "there is no type `wall`; the selection has `block:contentions`, "),
             ("cpu:wall", "there is no type `cpu:wall`; the selection has `block:contentions`, "),
+            ("hepa", "there is no type `hepa` (did you mean `heap`?); the selection has `block:"),
+            ("cpu:cp", "there is no type `cpu:cp` (did you mean `cpu:cpu`?); the selection has "),
             ("", "`` is no type"),
             (":cpu", "`:cpu` is no type"),
         ] {

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pipeline::target::Target;
+use pipeline::{nearest::nearest, target::Target};
 use reqwest::Url;
 
 use super::{
@@ -154,8 +154,10 @@ pub(super) fn name_and_path(
     let name = kind.map_or(key, |kind| kind.name);
     let Some(path) = path.or(kind.map(|kind| kind.path)) else {
         let known: Vec<_> = kind::KINDS.iter().map(|kind| kind.key).collect();
-        let known = known.join(", ");
-        return Err(format!("not one of {known}, so it needs a path"));
+        return Err(match nearest(key, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`? another profile needs a path"),
+            None => format!("not one of {}, so it needs a path", known.join(", ")),
+        });
     };
     if !path.starts_with('/') || path.contains(['#', '\\']) || path.contains(char::is_whitespace) {
         return Err(format!("`{path}` is not a path such as /debug/pprof/heap"));
