@@ -139,6 +139,10 @@ impl Lake {
         }
         let of_means = (!question.adds()).then_some(&of_means);
         let (times_us, lines) = lines(table, of_means, &sheet, shared_gaps);
+        let ungrouped = !lines.is_empty() && lines.iter().all(|line| line.label.is_empty());
+        if let Some(by) = options.by.filter(|_| ungrouped) {
+            ask.ungrouped(selection, by)?;
+        }
         let (kind, step_us) = (question.chosen.kind, sheet.step_us);
         Ok(Series { kind, step_us, times_us, lines, notes: ask.notes() })
     }

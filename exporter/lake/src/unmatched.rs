@@ -2,7 +2,7 @@
 //! picture does not tell them which.
 
 use crate::{
-    catalog,
+    catalog::{self, Values},
     error::Error,
     matcher::{Matcher, same_key},
     scan::Ask,
@@ -28,11 +28,7 @@ pub(crate) fn why(ask: &Ask<'_>, selection: &Selection) -> Result<Option<String>
         values.sort();
         values.dedup();
         return Ok(Some(match values.is_empty() {
-            true => format!(
-                "nothing has the label `{}`; there are {}",
-                matcher.key(),
-                listed(labels.keys())
-            ),
+            true => none_has(matcher.key(), &labels),
             false => format!(
                 "nothing matches `{matcher}`; `{}` is {}",
                 matcher.key(),
@@ -42,6 +38,15 @@ pub(crate) fn why(ask: &Ask<'_>, selection: &Selection) -> Result<Option<String>
     }
     let all: Vec<String> = selection.matchers.iter().map(Matcher::to_string).collect();
     Ok(Some(format!("no values match `{}` in {}", all.join(", "), selection.range)))
+}
+
+/// The same of a label that a selection is grouped by and nothing in it has.
+pub(crate) fn without(ask: &Ask<'_>, selection: &Selection, by: &str) -> Result<String, Error> {
+    Ok(none_has(by, &catalog::label_values(ask, selection)?))
+}
+
+fn none_has(label: &str, labels: &Values) -> String {
+    format!("nothing has the label `{label}`; there are {}", listed(labels.keys()))
 }
 
 fn listed<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {

@@ -123,6 +123,13 @@ impl<'a> Ask<'a> {
         Ok(())
     }
 
+    /// Notes that nothing of a selection has the label that it was grouped by.
+    pub fn ungrouped(&self, selection: &Selection, by: &str) -> Result<(), Error> {
+        let why = unmatched::without(self, selection, by)?;
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).ungrouped = Some(why);
+        Ok(())
+    }
+
     /// Names a file that cannot be read.
     pub fn skip(&self, path: PathBuf, reason: impl ToString) {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);

@@ -10,6 +10,8 @@ pub struct Notes {
     pub mixed: Vec<(Type, Vec<Type>)>,
     /// Why the answer is empty, where the labels that were asked for are the reason.
     pub nothing: Option<String>,
+    /// Why all is in one group without a value, where nothing has the label that was asked for.
+    pub ungrouped: Option<String>,
     /// Files that could not be read, at most a hundred.
     pub skipped: Vec<Skipped>,
 }
@@ -22,6 +24,7 @@ impl Notes {
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         lines.extend(self.nothing.clone());
+        lines.extend(self.ungrouped.clone());
         let told = |t: &Type| format!("{} in {}", t.temporality.as_str(), t.unit);
         for (shown, others) in &self.mixed {
             let others: Vec<String> = others.iter().map(told).collect();
@@ -61,6 +64,7 @@ mod tests {
         let notes = Notes {
             mixed: vec![(of(Temporality::Delta), vec![of(Temporality::Cumulative)])],
             nothing: Some("nothing matches".into()),
+            ungrouped: None,
             skipped: (0..12).map(skipped).collect(),
         };
         let lines = notes.lines();

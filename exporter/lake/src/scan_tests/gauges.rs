@@ -202,6 +202,10 @@ fn groups_by_any_label_and_the_rest_as_one() {
     assert!((answer.lines[0].values[0].unwrap() - sum).abs() < 1e-6);
     let absent = series(&lake, SeriesOptions { by: Some("absent"), ..Default::default() });
     assert_eq!((absent.lines.len(), absent.lines[0].label.as_str()), (1, ""));
+    let why = "nothing has the label `absent`; there are `endpoint`, `instance`, `service`, `zone`";
+    assert_eq!(absent.notes.lines(), [why]);
+    assert!(answer.notes.lines().is_empty());
+    assert!(series(&lake, SeriesOptions::default()).notes.lines().is_empty());
 }
 
 #[test]
