@@ -20,11 +20,19 @@ pub struct Sources {
     /// A value over those of the files, as exporters::parquet::flush_interval=30s
     #[arg(long = "set", value_name = "A::B=VALUE")]
     pub sets: Vec<String>,
+    /// What stands alone: a file whose flag was forgotten
+    #[arg(hide = true, value_name = "FILE")]
+    stray: Vec<String>,
 }
 
 impl Sources {
-    fn options(self) -> config::Options {
-        config::Options { files: self.files, sets: self.sets, ..Default::default() }
+    /// What they say, all else as it is by default.
+    pub fn options(self) -> Result<config::Options, Failure> {
+        if let Some(stray) = self.stray.first() {
+            let message = format!("`{stray}` stands alone: each file has a flag, --config {stray}");
+            return Err(Failure::Usage(anyhow::anyhow!(message)));
+        }
+        Ok(config::Options { files: self.files, sets: self.sets, ..Default::default() })
     }
 }
 
@@ -49,7 +57,7 @@ pub enum Mode {
 
 /// `profpipe validate`.
 pub fn validate(sources: Sources) -> Result<(), Failure> {
-    let resolved = config::load(&sources.options()).map_err(Failure::Config)?;
+    let resolved = config::load(&sources.options()?).map_err(Failure::Config)?;
     for warning in &resolved.warnings {
         writeln!(io::stderr(), "warning: {warning}").context("write to standard error")?;
     }
@@ -59,7 +67,7 @@ pub fn validate(sources: Sources) -> Result<(), Failure> {
 /// `profpipe print-config`.
 pub fn print(args: PrintArgs) -> Result<(), Failure> {
     let redact = args.mode == Mode::Redacted;
-    let text = config::print(&args.sources.options(), redact).map_err(Failure::Config)?;
+    let text = config::print(&args.sources.options()?, redact).map_err(Failure::Config)?;
     let text = text.context("print the config")?;
     Ok(io::stdout().write_all(text.as_bytes()).context("write to standard output")?)
 }
@@ -68,4 +76,26 @@ pub fn print(args: PrintArgs) -> Result<(), Failure> {
 pub fn components() -> Result<(), Failure> {
     let text = serde_saphyr::to_string(&config::components()).context("print components")?;
     Ok(io::stdout().write_all(text.as_bytes()).context("write to standard output")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        sources: Sources,
+    }
+
+    #[test]
+    fn a_file_without_its_flag_is_told_how_to_be_named() {
+        let parse = |args: &[&str]| Command::try_parse_from(args).unwrap().sources.options();
+        let options = parse(&["validate", "-c", "a", "-c", "b", "--set", "c::d=e"]).unwrap();
+        assert_eq!((options.files.len(), options.sets.len()), (2, 1));
+        let Err(Failure::Usage(error)) = parse(&["validate", "-c", "a", "b"]) else { panic!() };
+        assert_eq!(error.to_string(), "`b` stands alone: each file has a flag, --config b");
+    }
 }

@@ -50,14 +50,13 @@ pub struct Args {
 /// `profpipe run`.
 pub fn run(args: Args) -> Result<(), Failure> {
     let options = Options {
-        files: args.sources.files,
-        sets: args.sources.sets,
         scrape: args.scrape,
         otlp_endpoint: args.otlp_endpoint,
         data_dir: args.data.data_dir,
         web_host: args.web_host,
         web_port: args.web_port,
         log_level: args.log_level,
+        ..args.sources.options()?
     };
     let resolved = config::load(&options).map_err(Failure::Config)?;
     let log = Log::start(resolved.telemetry.logs)?;

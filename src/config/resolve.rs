@@ -188,7 +188,11 @@ impl Graph<'_> {
         let pipelines = Path::of(&["service", "pipelines"]);
         if !self.config.receivers.contains_key(&monitors_id()) {
             // What could not be read may well have been the pipeline.
-            if self.problems.is_empty() {
+            if self.problems.is_empty() && self.root.entry("monitors").is_some() {
+                let message = "is empty, so there is nothing to run: name a process such as \
+                               `{name: orders, endpoint: http://localhost:6060, heap: {}}`";
+                self.problem(Path::of(&["monitors"]), message.into());
+            } else if self.problems.is_empty() {
                 let message = "there is nothing to run: name a pipeline such as \
                                `profiles: {receivers: [pprof], exporters: [parquet]}`, or \
                                `monitors` at the top";
