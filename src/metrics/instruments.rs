@@ -241,6 +241,7 @@ const SCRAPES: &[(&str, &str, &str, Scraped)] = &[
         c.timestamps_adjusted
     }),
     ("profpipe_scrape_restarts", "Snapshots whose counters had fallen", "", |c| c.restarts),
+    ("profpipe_scrape_clocks_back", "Snapshots older than the one before", "", |c| c.clocks_back),
 ];
 
 fn scrapes(meter: &Meter, observed: &Arc<Observed>) {

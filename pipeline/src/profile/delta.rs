@@ -35,6 +35,9 @@ pub struct Delta {
     pub baseline: Option<Baseline>,
     /// Whether the process started anew since the baseline.
     pub restarted: bool,
+    /// Whether it is older than the baseline, because a clock was set back: what happened in between
+    /// belongs to no time, and is left out.
+    pub turned_back: bool,
 }
 
 impl Baseline {
@@ -62,7 +65,8 @@ pub fn delta(
     };
     let (counters, gauges) = (columns(true), columns(false));
     if counters.is_empty() {
-        return Ok(Delta { profiles: vec![profile], baseline: None, restarted: false });
+        let (baseline, restarted, turned_back) = (None, false, false);
+        return Ok(Delta { profiles: vec![profile], baseline, restarted, turned_back });
     }
     let keys = keys(&profile);
     let next = snapshot(&profile, &counters, &keys);
@@ -70,13 +74,15 @@ pub fn delta(
     if !gauges.is_empty() {
         profiles.push(part(&profile, &gauges, limits, |_, _| {})?);
     }
-    let comparable = baseline.filter(|b| b.counters == next.counters && b.time_ns < next.time_ns);
+    let same = baseline.filter(|before| before.counters == next.counters);
+    let turned_back = same.is_some_and(|before| before.time_ns > next.time_ns);
+    let comparable = same.filter(|before| before.time_ns < next.time_ns);
     let grown = comparable.map(|before| before.growth(&next));
     let restarted = matches!(grown, Some(None));
     if let (Some(before), Some(Some(grown))) = (comparable, grown) {
         profiles.push(deltas(&profile, &counters, &keys, before, grown, limits)?);
     }
-    Ok(Delta { profiles, baseline: Some(next), restarted })
+    Ok(Delta { profiles, baseline: Some(next), restarted, turned_back })
 }
 
 /// Splits a profile into what happened in a window and what was there at its end. Either may be

@@ -104,9 +104,12 @@ fn rows_of_one_key_are_one_counter() {
 fn other_types_or_an_older_clock_start_anew() {
     let first = step(heap(100, &[("a", 8, 1, 8, 0)]), None).baseline.unwrap();
     let other = Baseline { counters: vec!["delay".into()], ..first.clone() };
-    for (baseline, time_ns) in [(&other, 200), (&first, 100), (&first, 50)] {
+    for (baseline, time_ns, back) in
+        [(&other, 200, false), (&first, 100, false), (&first, 50, true)]
+    {
         let next = step(heap(time_ns, &[("a", 8, 2, 16, 0)]), Some(baseline));
         assert_eq!((next.profiles.len(), next.restarted), (1, false));
+        assert_eq!(next.turned_back, back, "{time_ns}");
     }
 }
 

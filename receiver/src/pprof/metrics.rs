@@ -25,6 +25,7 @@ struct Counters {
     skipped_ticks: AtomicU64,
     timestamps_adjusted: AtomicU64,
     restarts: AtomicU64,
+    clocks_back: AtomicU64,
     lateness: Watcher,
     duration: Watcher,
 }
@@ -66,6 +67,8 @@ pub struct ScrapeCounts {
     pub timestamps_adjusted: u64,
     /// Snapshots whose counters had fallen, because the process started anew.
     pub restarts: u64,
+    /// Snapshots older than the one before, so that what happened in between is not known.
+    pub clocks_back: u64,
 }
 
 impl ScrapeMetrics {
@@ -80,6 +83,7 @@ impl ScrapeMetrics {
             skipped_ticks: counters.skipped_ticks.load(Relaxed),
             timestamps_adjusted: counters.timestamps_adjusted.load(Relaxed),
             restarts: counters.restarts.load(Relaxed),
+            clocks_back: counters.clocks_back.load(Relaxed),
         }
     }
 
@@ -124,6 +128,10 @@ impl ScrapeMetrics {
 
     pub(super) fn restarted(&self) {
         self.0.restarts.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn clock_back(&self) {
+        self.0.clocks_back.fetch_add(1, Relaxed);
     }
 
     pub(super) fn timestamp_adjusted(&self) {

@@ -216,6 +216,12 @@ impl Scraper {
         if digest.adjusted {
             shared.metrics.timestamp_adjusted();
         }
+        if digest.delta.turned_back {
+            shared.metrics.clock_back();
+            let endpoint = &self.target.target.address;
+            let message = "a clock was set back: what happened since the snapshot before is lost";
+            tracing::warn!(endpoint, profile = settings.name, "{message}");
+        }
         if digest.delta.restarted {
             shared.metrics.restarted();
             self.restarts.send_modify(|signs| *signs += 1);

@@ -82,6 +82,20 @@ async fn missed_and_refused_snapshots_are_part_of_the_next_delta() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_is_counted() {
+    let earlier = |value| {
+        // Within what is believed, and before all others.
+        answer(0, "200 OK", counted("delay", value, now_ns() - 60_000_000_000))
+    };
+    let (fake, _) = counting(earlier).await;
+    let running = Running::start(mutex(&fake), Outcome::Delivered);
+    eventually("a clock back", || running.context.scrapes.snapshot().clocks_back > 0).await;
+    eventually("deltas after it", || running.sent.lock().unwrap().len() >= 3).await;
+    assert_eq!(running.context.scrapes.snapshot().restarts, 0);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_restart_is_a_new_baseline_and_other_types_too() {
     for (what, odd, restarts) in [
         (
