@@ -3,7 +3,7 @@ import { batch, computed, effect, signal, untracked } from '@preact/signals';
 import * as api from './api';
 import { graft, lacks } from './flame/graft';
 import { build } from './flame/tree';
-import { chooseFrom, chooseService, chooseType } from './pure/choose';
+import { choose, chooseFrom } from './pure/choose';
 import { REFRESH } from './pure/due';
 import { ROOT } from './pure/hash';
 import { regexp } from './pure/matchers';
@@ -11,6 +11,7 @@ import { moves, resolve } from './pure/time';
 import {
   busy,
   catalog,
+  chosen,
   exact,
   failed,
   go,
@@ -154,16 +155,17 @@ const wanted = computed(() => {
   return known ? JSON.stringify([service, type, from, to, l, gauge, diff]) : '';
 });
 
-// The link is completed first, so that the selection is asked for once.
+// The link is completed first, so that the selection is asked for once; a stopgap is exchanged.
 effect(() => {
-  const { page, service, type, from } = state.value,
+  const at = state.value,
     c = catalog.value;
-  if (page !== 'explore' || !c || (service && type)) return;
-  const name = service || chooseService(c.services);
-  const known = c.services.find((s) => s.service === name),
-    kind = chooseType(known, type),
-    range = service ? from : chooseFrom(known, c.now, from);
-  if (name) untracked(() => go({ service: name, type: kind || type, from: range }, true));
+  if (at.page !== 'explore' || !c) return;
+  const next = (chosen.value = choose(c.services, at, chosen.peek())),
+    { service, type } = next;
+  if (!service || (service === at.service && type === at.type)) return;
+  const known = c.services.find((s) => s.service === service),
+    from = service === at.service ? at.from : chooseFrom(known, c.now, at.from);
+  untracked(() => go({ service, type, from }, true));
 });
 
 effect(() => {

@@ -3,6 +3,7 @@ import { computed, effect, signal } from '@preact/signals';
 import type { Query } from './api';
 import type { Catalog, LabelValues, Series, Status, Top } from './types';
 import { find, matched, search, type Tree } from './flame/tree';
+import type { Choice } from './pure/choose';
 import { decode, encode, type State } from './pure/url';
 
 export const state = signal<State>(decode(location.pathname, location.search));
@@ -42,6 +43,8 @@ export const tableRow = computed(() => (narrow.value ? 44 : 24));
 export const flameRow = computed(() => (narrow.value ? 28 : 20));
 
 export const catalog = signal<Catalog | null>(null);
+/** What was chosen last where the link did not say. */
+export const chosen = signal<Choice | null>(null);
 /** How the process itself is doing. */
 export const status = signal<Status | null>(null);
 export const labels = signal<LabelValues[]>([]);

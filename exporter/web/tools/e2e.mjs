@@ -68,6 +68,30 @@ const steps = {
     await page.locator('.live').click(); // numbers stand still from here on
     await page.screenshot({ path: join(out, 'explore-light.png') });
   },
+  'cpu is shown once it is there, where the link did not name a type': async () => {
+    let young = true;
+    const start = async (p) =>
+      p.route('**/api/v1/services*', async (route) => {
+        const answer = await route.fetch(),
+          json = await answer.json();
+        for (const s of json.services)
+          if (young) s.types = s.types.filter((t) => t.type !== 'cpu:cpu');
+        await route.fulfill({ response: answer, json });
+      });
+    const fresh = await open('/', {}, start);
+    await drawn(fresh);
+    assert.notEqual(param(fresh, 'type'), 'cpu:cpu');
+    young = false;
+    await until(
+      () => param(fresh, 'type'),
+      (t) => t === 'cpu:cpu',
+      'type in the link after a refresh',
+      30e3,
+    );
+    await drawn(fresh);
+    assert.equal(await fresh.locator('.fields select').nth(1).inputValue(), 'cpu:cpu');
+    await fresh.context().close();
+  },
   'a click zooms: link, details and picture follow': async () => {
     const before = await details(page),
       at = await target(page);

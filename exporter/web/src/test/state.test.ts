@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import tokens from '../css/tokens.css?raw';
 import { change, contrast, diff, frame, hex, ink, oklch, shade } from '../pure/color';
 import { families, order, slice } from '../pure/top';
-import { chooseFrom, chooseService, chooseType } from '../pure/choose';
+import { choose, chooseFrom, chooseService, chooseType, pick, type Choice } from '../pure/choose';
 import { fnv1a } from '../pure/hash';
 import { gaps, lonely } from '../pure/series';
 import { instant, lately, moves, resolve, snap } from '../pure/time';
@@ -125,10 +125,76 @@ describe('choice', () => {
     expect(chooseFrom(young, 999, 'now-1h')).toBe('now-15m');
     expect(chooseFrom(young, 1000, 'now-1h')).toBe('now-1h');
     expect(chooseFrom(young, 999, 'now-6h')).toBe('now-6h');
-    expect(chooseType(list[2])).toBe('cpu:cpu');
-    expect(chooseType(list[2], 'heap:x')).toBe('heap:x');
+    expect(chooseType(list[2], 'cpu:cpu')).toBe('cpu:cpu');
+    expect(chooseType(list[2], 'heap:x', 'cpu:cpu')).toBe('heap:x');
     expect(chooseType(list[0], 'gone:gone')).toBe('heap:x');
     expect(chooseType(undefined)).toBe('');
+  });
+
+  const bare = { service: '', type: '', zoom: '', fn: '' };
+  const own = (...types: string[]) => of('profpipe', 1, types),
+    shop = (...types: string[]) => of('shop', 1, types);
+  /** A page that stays open while the list grows; what it is at after each. */
+  const seen = (lists: (typeof list)[], link: Partial<typeof bare> = {}) => {
+    let at = { ...bare, ...link },
+      last: Choice | null = null;
+    return lists.map((l) => {
+      at = { ...at, ...(last = choose(l, at, last)) };
+      return at.service + ' ' + at.type;
+    });
+  };
+  const grows = [
+    [own('goroutine:g')],
+    [own('block:b', 'goroutine:g')],
+    [own('block:b', 'cpu:cpu', 'goroutine:g')],
+    [own('cpu:cpu'), shop('goroutine:g')],
+    [own('cpu:cpu'), shop('block:b', 'goroutine:g')],
+    [own('cpu:cpu'), shop('cpu:cpu', 'goroutine:g'), of('new', 9, ['cpu:cpu'])],
+  ];
+  it('exchanges a stopgap as soon as there is better', () => {
+    expect(seen(grows)).toEqual([
+      'profpipe goroutine:g',
+      'profpipe goroutine:g',
+      'profpipe cpu:cpu',
+      'shop goroutine:g',
+      'shop goroutine:g',
+      'shop cpu:cpu',
+    ]);
+    expect(seen(grows, { service: 'shop' })).toEqual([
+      ...['shop ', 'shop ', 'shop '],
+      ...['shop goroutine:g', 'shop goroutine:g', 'shop cpu:cpu'],
+    ]);
+  });
+  it('leaves what stood in the link', () => {
+    const said = { service: 'profpipe', type: 'goroutine:g' };
+    expect(new Set(seen(grows, said))).toEqual(new Set(['profpipe goroutine:g']));
+    expect(seen(grows, { service: 'profpipe' }).slice(1)).toEqual([
+      'profpipe goroutine:g',
+      ...Array<string>(4).fill('profpipe cpu:cpu'),
+    ]);
+    expect(seen(grows, { type: 'goroutine:g' }).slice(2)).toEqual([
+      'profpipe goroutine:g',
+      ...Array<string>(3).fill('shop goroutine:g'),
+    ]);
+  });
+  it('leaves what the user chose, also where they came back to it or are at work in it', () => {
+    const [young, , , all] = grows as [typeof list, typeof list, typeof list, typeof list];
+    const first = choose(young, bare, null),
+      at = { ...bare, service: first.service, type: first.type };
+    expect(first).toMatchObject({ ownOnly: true, noCpu: true });
+    const away = choose(all, { ...at, type: 'heap:x' }, first);
+    expect(away).toMatchObject({ service: 'profpipe', type: 'heap:x' });
+    expect(choose(all, at, away)).toMatchObject({ service: 'profpipe', type: 'goroutine:g' });
+    for (const work of [{ zoom: 'f00d' }, { fn: 'main.main' }])
+      expect(choose(all, { ...at, ...work }, first).type).toBe('goroutine:g');
+  });
+  it('keeps the type in another service, or takes a stopgap there', () => {
+    const [young, full] = [[shop('goroutine:g')], [shop('cpu:cpu', 'goroutine:g')]];
+    expect(pick(full, 'shop', 'goroutine:g')).toMatchObject({ type: 'goroutine:g', noCpu: false });
+    expect(pick(full, 'shop', 'heap:x')).toMatchObject({ type: 'cpu:cpu', noCpu: false });
+    const picked = pick(young, 'shop', 'cpu:cpu');
+    expect(picked).toMatchObject({ type: 'goroutine:g', noCpu: true });
+    expect(choose(full, { ...bare, ...picked }, picked)).toMatchObject({ type: 'cpu:cpu' });
   });
 });
 

@@ -1,8 +1,8 @@
 // What is looked at: service, type, labels, grouping, range. One line; it wraps on a phone.
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { catalog, go, labels, live, service, stale, state } from '../state';
-import { chooseType } from '../pure/choose';
+import { catalog, chosen, go, labels, live, service, stale, state } from '../state';
+import { pick } from '../pure/choose';
 import { parse, suggest } from '../pure/matchers';
 import { explain } from '../pure/names';
 import { lately, moves } from '../pure/time';
@@ -18,11 +18,8 @@ export function SelectionBar() {
     types = service.value?.types ?? [];
   const profiles = [...new Set(types.map((t) => t.type.split(':')[0]!))];
   const pickService = (name: string) => {
-    const type = chooseType(
-      all.find((x) => x.service === name),
-      s.type,
-    );
-    go({ ...fresh, service: name, type, diff: false, sort: initial.sort });
+    const next = (chosen.value = pick(all, name, s.type));
+    go({ ...fresh, service: name, type: next.type, diff: false, sort: initial.sort });
   };
   // A link may name what is not there: it is shown, and so is that nothing came of it.
   const names = all.map((x) => x.service),
