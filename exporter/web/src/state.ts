@@ -3,8 +3,8 @@ import { computed, effect, signal } from '@preact/signals';
 import type { Query } from './api';
 import type { Catalog, LabelValues, Series, Status, Top } from './types';
 import { find, matched, search, type Tree } from './flame/tree';
-import type { Choice } from './pure/choose';
-import { decode, encode, type State } from './pure/url';
+import { pick, type Choice } from './pure/choose';
+import { decode, encode, initial, type State } from './pure/url';
 
 export const state = signal<State>(decode(location.pathname, location.search));
 
@@ -67,6 +67,17 @@ export const hoverFn = signal('');
 export const service = computed(() =>
   catalog.value?.services.find((s) => s.service === state.value.service),
 );
+/** Another service, with the same type where it has that. */
+export function goService(name: string): void {
+  const next = (chosen.value = pick(catalog.value?.services ?? [], name, state.value.type));
+  const fresh = { zoom: '', fn: '', diff: false, sort: initial.sort };
+  go({ ...fresh, service: name, type: next.type });
+}
+/** A service is named that has nothing, so that not even a type is known to ask for. */
+export const unknown = computed(() => {
+  const { service, type } = state.value;
+  return !!catalog.value && !!service && !type;
+});
 /** Totals since the start of a process are shown like gauges: neither adds over time. */
 export const gauge = computed(() => {
   const type = service.value?.types.find((t) => t.type === state.value.type);

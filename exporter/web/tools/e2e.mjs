@@ -92,6 +92,23 @@ const steps = {
     assert.equal(await fresh.locator('.fields select').nth(1).inputValue(), 'cpu:cpu');
     await fresh.context().close();
   },
+  'a service that has nothing is told of, with those that there are': async () => {
+    const none = await open('/explore?service=nope');
+    await until(
+      () => none.locator('.empty h2').allInnerTexts(),
+      ([h]) => h === 'No profiles of nope',
+      'why the page is empty',
+    );
+    await clean(none, 'explore-unknown');
+    await none.screenshot({ path: join(out, 'unknown-light.png') });
+    await none.getByRole('button', { name: /^Show / }).first().click();
+    await drawn(none);
+    assert.ok(param(none, 'type') && param(none, 'service') !== 'nope', none.url());
+    await none.goBack();
+    await none.waitForSelector('.empty');
+    assert.equal(await none.locator('.canvas').count(), 0, 'a picture of another service');
+    await none.context().close();
+  },
   'a click zooms: link, details and picture follow': async () => {
     const before = await details(page),
       at = await target(page);

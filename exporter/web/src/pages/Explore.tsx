@@ -12,6 +12,7 @@ import {
   state,
   topRows,
   tree,
+  unknown,
   zoom,
 } from '../state';
 import { FlameGraph } from '../flame/FlameGraph';
@@ -22,7 +23,7 @@ import { ROOT } from '../pure/hash';
 import { split } from '../pure/names';
 import { Chart } from '../ui/Chart';
 import { Details } from '../ui/Details';
-import { Empty, Waiting } from '../ui/Empty';
+import { Empty, Next, Unknown, Waiting } from '../ui/Empty';
 import { Icon } from '../ui/icons';
 import { Legend } from '../ui/Legend';
 import { Symbol } from '../ui/parts';
@@ -48,7 +49,7 @@ export function Explore() {
       ) : (
         <>
           <SelectionBar />
-          <Chart />
+          {!unknown.value && <Chart />}
           <Result />
         </>
       )}
@@ -67,8 +68,10 @@ function Result() {
       <section class="empty" role="alert">
         <h2>{catalog.value ? 'This selection could not be loaded' : 'Nothing could be loaded'}</h2>
         <p>{failed.value}</p>
+        <Next />
       </section>
     );
+  if (unknown.value) return <Unknown />;
   if (!t || !topRows.value) return null;
   return t.size[0] === 0 ? (
     <Empty />

@@ -1,8 +1,9 @@
 // An empty result says why, and what to do next.
 import { useSignal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { targets } from '../api';
-import { go, held, notes, series, service, state } from '../state';
+import { catalog, go, goService, held, notes, series, service, state } from '../state';
 import { clock, span } from '../pure/format';
 import { lately } from '../pure/time';
 import type { Target } from '../types';
@@ -96,6 +97,47 @@ export function Empty() {
         </Link>
       </div>
     </section>
+  );
+}
+
+/** A service that is named but has nothing; it is looked at as soon as it has. */
+export function Unknown() {
+  const { service: name } = state.value;
+  return (
+    <section class="empty" aria-labelledby="empty-title" role="status">
+      <h2 id="empty-title">No profiles of {name}</h2>
+      <p>
+        No service of this name has sent a profile in the last 24 h. It may be spelt otherwise, not
+        be scraped, or have stopped before.
+      </p>
+      <Next>
+        <button
+          type="button"
+          onClick={() => go({ type: 'cpu:cpu', from: 'now-7d', to: '' })}
+        >
+          Look for its CPU in 7d
+        </button>
+      </Next>
+    </section>
+  );
+}
+
+/** The services that there are, where the one that is named is not among them, and the targets. */
+export function Next({ children }: { children?: ComponentChildren }) {
+  const all = catalog.value?.services ?? [];
+  return (
+    <div class="actions">
+      {!service.value &&
+        all.slice(0, 8).map((s) => (
+          <button key={s.service} type="button" onClick={() => goService(s.service)}>
+            Show {s.service}
+          </button>
+        ))}
+      {children}
+      <Link class="button" to={{ page: 'targets' }}>
+        Check the targets
+      </Link>
+    </div>
   );
 }
 

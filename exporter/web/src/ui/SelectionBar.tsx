@@ -1,12 +1,11 @@
 // What is looked at: service, type, labels, grouping, range. One line; it wraps on a phone.
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { catalog, chosen, go, labels, live, service, stale, state } from '../state';
-import { pick } from '../pure/choose';
+import { catalog, go, goService, labels, live, service, stale, state } from '../state';
 import { parse, suggest } from '../pure/matchers';
 import { explain } from '../pure/names';
 import { lately, moves } from '../pure/time';
-import { initial, ranges } from '../pure/url';
+import { ranges } from '../pure/url';
 import { Icon } from './icons';
 import { Field, Segmented } from './parts';
 
@@ -17,10 +16,6 @@ export function SelectionBar() {
     all = catalog.value?.services ?? [],
     types = service.value?.types ?? [];
   const profiles = [...new Set(types.map((t) => t.type.split(':')[0]!))];
-  const pickService = (name: string) => {
-    const next = (chosen.value = pick(all, name, s.type));
-    go({ ...fresh, service: name, type: next.type, diff: false, sort: initial.sort });
-  };
   // A link may name what is not there: it is shown, and so is that nothing came of it.
   const names = all.map((x) => x.service),
     known = (list: string[], x: string) => list.includes(x);
@@ -28,7 +23,7 @@ export function SelectionBar() {
     <section class="selection" aria-label="Selection">
       <div class="fields">
         <Field label="Service">
-          <select value={s.service} onChange={(e) => pickService(e.currentTarget.value)}>
+          <select value={s.service} onChange={(e) => goService(e.currentTarget.value)}>
             {!known(names, s.service) && <option>{s.service}</option>}
             {names.map((x) => (
               <option key={x}>{x}</option>
