@@ -74,6 +74,16 @@ export function clock(t: number, day = false): string {
   return day ? `${d.getUTCDate()} ${months[d.getUTCMonth()]} ${s}` : s;
 }
 
+/** The marks of a time axis: as fine as their step, the day where it changes. */
+export function times(marks: number[], step: number): string[] {
+  const day = (t: number) => Math.floor(t / 86400);
+  return marks.map((t, i) => {
+    const [date, time] = [clock(t, true).slice(0, -9), clock(t).slice(0, step < 60 ? 8 : 5)];
+    if (step >= 86400 || t % 86400 === 0) return date;
+    return i > 0 && day(t) !== day(marks[i - 1]!) ? `${date} ${time}` : time;
+  });
+}
+
 /** The minute of an event: "14:03 UTC", with the day where that is not today's. */
 export function minute(t: number, now: number): string {
   const day = Math.floor(t / 86400) !== Math.floor(now / 86400);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { fit } from '../flame/draw';
-import { clock, integer, points, rate, share, span, ticks, value } from '../pure/format';
+import { clock, integer, points, rate, share, span, ticks, times, value } from '../pure/format';
 import { parse, suggest } from '../pure/matchers';
 import { explain, family, forms, packageOf, shortFile, split } from '../pure/names';
 
@@ -99,6 +99,18 @@ describe('numbers', () => {
     ]);
     expect([0.0212, -0.12, 0].map(points)).toEqual(['+2.12 pp', '−12.0 pp', '±0 pp']);
     expect(integer(1234567)).toBe('1\u202f234\u202f567');
+  });
+  it('mark a time axis by its step, and the day where it changes', () => {
+    const night = 1795392000, // 23 Nov 00:00
+      marks = (step: number, first = -step) => [first, first + step, first + 2 * step];
+    const texts = (step: number, first?: number) =>
+      times(marks(step, first).map((t) => night + t), step);
+    expect(texts(15)).toEqual(['23:59:45', '23 Nov', '00:00:15']);
+    expect(texts(300)).toEqual(['23:55', '23 Nov', '00:05']);
+    expect(texts(7200)).toEqual(['22:00', '23 Nov', '02:00']);
+    expect(texts(10800, -18000)).toEqual(['19:00', '22:00', '23 Nov 01:00']);
+    expect(texts(43200)).toEqual(['12:00', '23 Nov', '12:00']);
+    expect(texts(86400)).toEqual(['22 Nov', '23 Nov', '24 Nov']);
   });
   it('as times', () => {
     expect(clock(1795363200, true)).toBe('22 Nov 16:00:00');

@@ -30,7 +30,6 @@ export function Chart() {
 
   // A refresh changes the data of the same plot: the cursor and a drag outlive it.
   const shape = s && JSON.stringify([s.unit, s.temporality, s.series.map((x) => x.labels)]);
-  const long = !!s && s.to - s.from > 86400;
   useEffect(() => {
     if (!shape || !box.current) return;
     const el = box.current;
@@ -38,7 +37,6 @@ export function Chart() {
       cursor: (i) => (at.value = i),
       select,
       narrow: narrow.value,
-      long,
     });
     plot.current = u;
     const watch = new ResizeObserver(([e]) => {
@@ -52,7 +50,7 @@ export function Chart() {
       at.value = null;
       anchor.current = -1;
     };
-  }, [shape, dark.value, narrow.value, long]);
+  }, [shape, dark.value, narrow.value]);
   useEffect(() => {
     if (s) plot.current?.setData([s.t, ...s.series.map((x) => x.v)]);
   }, [s, shape]);

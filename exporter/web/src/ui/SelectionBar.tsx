@@ -77,7 +77,7 @@ export function SelectionBar() {
       </div>
       <div class="under">
         <p class="hint" id="type-hint">
-          {explain(s.type)}
+          {s.type && explain(s.type)}
         </p>
         {stale.value && (
           <p class="hint warn" role="status">

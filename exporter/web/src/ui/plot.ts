@@ -3,7 +3,7 @@ import uPlot from 'uplot';
 import type { Series } from '../types';
 import { dark } from '../state';
 import { hex, oklch } from '../pure/color';
-import { clock, rate, ticks, value } from '../pure/format';
+import { rate, ticks, times, value } from '../pure/format';
 import { lonely } from '../pure/series';
 
 export interface Held {
@@ -28,7 +28,6 @@ interface Options {
   cursor: (i: number | null) => void;
   select: (a: number, b: number) => void;
   narrow: boolean;
-  long: boolean; // days are shown
 }
 
 export function make(get: () => Held, box: HTMLElement, o: Options): uPlot {
@@ -45,8 +44,14 @@ export function make(get: () => Held, box: HTMLElement, o: Options): uPlot {
   };
   const peak = () => Math.max(0, ...get().s.series.flatMap((x) => x.v.map((v) => v ?? 0)));
   const marks = () => ticks(peak() * 1.02, s.unit); // the highest mark is above all values
-  const when = (t: number, step: number) =>
-    o.long ? clock(t, true).slice(0, -9) : clock(t).slice(0, step < 60 ? 8 : 5);
+  // As wide as the labels are: "10 000 cores" does not fit where "2 MiB/s" does.
+  const room = (u: uPlot, labels: string[] | null) => {
+    u.ctx.save();
+    u.ctx.font = font;
+    const widths = (labels ?? []).map((x) => u.ctx.measureText(x).width);
+    u.ctx.restore();
+    return Math.max(72, Math.ceil(Math.max(0, ...widths)) + 12);
+  };
   return new uPlot(
     {
       width: box.clientWidth,
@@ -81,11 +86,11 @@ export function make(get: () => Held, box: HTMLElement, o: Options): uPlot {
           gap: 4,
           space: o.narrow ? 64 : 88,
           grid: { show: false },
-          values: (_u, v, _axis, _space, step) => v.map((t) => when(t, step)),
+          values: (_u, v, _axis, _space, step) => times(v, step),
         },
         {
           ...axis,
-          size: 72,
+          size: room,
           gap: 8,
           space: 24,
           splits: marks,
