@@ -1,5 +1,5 @@
 // Rows of the top table: filter, sort, sums by family.
-import type { Top, TopRow } from '../types';
+import type { Flame, Top, TopRow } from '../types';
 import { family, type Family } from './names';
 
 export type Column = 'name' | 'file' | 'self' | 'total' | 'dself' | 'dtotal';
@@ -34,6 +34,10 @@ export function order(
   );
   return keyed.map(([, r]) => r);
 }
+
+/** Whether there are values though their sum is nothing: a difference has negative ones, too. */
+export const cancels = (f: Flame, top: Top): boolean =>
+  f.total[0] === 0 && (f.total.some((v) => v !== 0) || top.rows.some((r) => r.flat || r.cum));
 
 /** Shares of self by whose code it is: they add up to one. */
 export function families(t: Top): Record<Family, number> {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import tokens from '../css/tokens.css?raw';
 import { change, contrast, diff, frame, hex, ink, oklch, shade } from '../pure/color';
-import { families, order, slice } from '../pure/top';
+import { cancels, families, order, slice } from '../pure/top';
 import { choose, chooseFrom, chooseService, chooseType, pick, type Choice } from '../pure/choose';
 import { fnv1a } from '../pure/hash';
 import { gaps, lonely } from '../pure/series';
@@ -248,6 +248,17 @@ describe('top', () => {
     expect(order(top, '-self', (s) => s.includes('http'), false)).toHaveLength(1));
   it('sums by family to one', () =>
     expect(Object.values(families(top)).reduce((a, b) => a + b)).toBeCloseTo(1));
+  it('tells values that cancel out from none at all', () => {
+    const flat = (total: number[]) => ({
+      ...{ unit: 'bytes', names: [], files: [], level: [], name: [], self: [] },
+      total,
+    });
+    const none = { ...top, rows: [] };
+    expect(cancels(flat([0]), none)).toBe(false);
+    expect(cancels(flat([0, 5, -5]), none)).toBe(true);
+    expect(cancels(flat([0]), { ...top, rows: [row('a', 5, 5), row('b', -5, -5)] })).toBe(true);
+    expect(cancels(flat([3, 5, -2]), none)).toBe(false);
+  });
   it('cuts the rows of a window', () => {
     expect(slice(1000, 24, 2400, 240)).toEqual([94, 116]);
     expect(slice(3, 24, 0, 600)).toEqual([0, 3]);

@@ -3,9 +3,10 @@ import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { targets } from '../api';
-import { catalog, go, goService, held, notes, series, service, state } from '../state';
+import { catalog, go, goService, held, notes, series, service, state, topRows, tree } from '../state';
 import { clock, span } from '../pure/format';
 import { lately } from '../pure/time';
+import { cancels } from '../pure/top';
 import type { Target } from '../types';
 import { Link } from './parts';
 
@@ -23,11 +24,23 @@ export function Empty() {
   const seen = series.value?.t.filter((_, i) => series.value!.series.some((x) => x.v[i] !== null));
   const ago = lately(s.from, s.to);
   const when = ago ? `the last ${ago}` : q ? rangeText(q.from, q.to) : 'this range';
+  const zero = !!tree.value && !!topRows.value && cancels(tree.value, topRows.value);
   const older = has && q && (has.last < q.from || has.first >= q.to);
   return (
     <section class="empty" aria-labelledby="empty-title">
-      <h2 id="empty-title">{filtered ? 'No profile has these labels' : `No ${s.type} samples`}</h2>
-      {filtered && said ? null : filtered ? (
+      <h2 id="empty-title">
+        {zero
+          ? `${s.type} adds up to 0`
+          : filtered
+            ? 'No profile has these labels'
+            : `No ${s.type} samples`}
+      </h2>
+      {zero ? (
+        <p>
+          The profiles of <b>{s.service}</b> in {when} hold values, and the positive and the
+          negative ones cancel out. A part of the time, or of the labels, may show them.
+        </p>
+      ) : filtered && said ? null : filtered ? (
         <p>
           Nothing from <b>{s.service}</b> matches <code>{s.l}</code> in {when}.
         </p>
@@ -61,12 +74,12 @@ export function Empty() {
         </p>
       ))}
       <div class="actions">
-        {filtered && (
+        {filtered && !zero && (
           <button type="button" class="solid" onClick={() => go({ l: '' })}>
             Clear labels
           </button>
         )}
-        {older && (
+        {older && !zero && (
           <button
             type="button"
             class="solid"
