@@ -3,7 +3,18 @@ import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { targets } from '../api';
-import { catalog, go, goService, held, notes, series, service, state, topRows, tree } from '../state';
+import {
+  catalog,
+  go,
+  goService,
+  held,
+  notes,
+  series,
+  service,
+  state,
+  topRows,
+  tree,
+} from '../state';
 import { clock, span } from '../pure/format';
 import { lately } from '../pure/time';
 import { cancels } from '../pure/top';
