@@ -35,7 +35,7 @@ pub struct Delta {
     pub baseline: Option<Baseline>,
     /// Whether the process started anew since the baseline.
     pub restarted: bool,
-    /// Whether it is older than the baseline, because a clock was set back: what happened in between
+    /// Whether it is older than the baseline, as a clock was set back: what happened in between
     /// belongs to no time, and is left out.
     pub turned_back: bool,
 }
