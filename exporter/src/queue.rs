@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SendingQueue {
-    /// Bytes of spool that may wait, for all exporters of a pipeline the largest; beyond them
-    /// `overflow` says what happens. A number of requests, as the Collector has it by default, has
-    /// no effect.
+    /// Bytes of spool that may wait, of those that the exporters of a pipeline say the largest;
+    /// beyond them `overflow` says what happens. A number of requests, as the Collector has it by
+    /// default, has no effect.
     #[serde(with = "quantity::bytes")]
     #[schemars(with = "quantity::BytesText")]
     pub queue_size: u64,

@@ -47,8 +47,8 @@ pub struct Retry {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Queue {
-    /// Bytes of spool that may wait, for all exporters of a pipeline the largest; beyond them
-    /// `overflow` says what happens.
+    /// Bytes of spool that may wait, of those that the exporters of a pipeline say the largest;
+    /// beyond them `overflow` says what happens.
     #[serde(rename = "queue_size", with = "quantity::bytes")]
     #[schemars(with = "quantity::BytesText")]
     pub bytes_max: u64,

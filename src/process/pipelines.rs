@@ -266,10 +266,15 @@ fn spool_config(spec: &PipelineSpec) -> SpoolConfig {
     };
     SpoolConfig {
         full: settings().filter_map(|s| s.queue.overflow).min().unwrap_or(by_source),
-        bytes_max: settings().map(|s| s.queue.bytes_max).max().unwrap_or(default.bytes_max),
-        max_age: settings().map(|s| s.queue.max_age).max().unwrap_or(default.max_age),
+        bytes_max: said(settings().map(|s| s.queue.bytes_max), default.bytes_max),
+        max_age: said(settings().map(|s| s.queue.max_age), default.max_age),
         ..default
     }
+}
+
+/// The largest that a config says, where it says one.
+fn said<T: Ord>(all: impl Iterator<Item = T>, default: T) -> T {
+    all.filter(|value| *value != default).max().unwrap_or(default)
 }
 
 #[cfg(test)]
@@ -309,6 +314,19 @@ mod tests {
         assert_eq!(full(&[newest, &debug("drop_oldest")]), FullPolicy::DropOldest);
         assert_eq!(full(&[scraped, newest, &debug("block")]), FullPolicy::Block);
         assert_eq!(full(&[scraped, blocks]), FullPolicy::Block);
+    }
+
+    #[test]
+    fn a_queue_that_is_said_counts_beside_one_that_is_not() {
+        let config = |settings: &[&str]| spool_config(&spec(settings));
+        let debug = |size| format!("exporters::debug::sending_queue::queue_size={size}");
+        let parquet = "exporters::parquet::sending_queue::queue_size=3MiB";
+        assert_eq!(config(&[]).bytes_max, 1 << 30);
+        assert_eq!(config(&[&debug("2MiB")]).bytes_max, 2 << 20);
+        assert_eq!(config(&[&debug("2MiB"), parquet]).bytes_max, 3 << 20);
+        assert_eq!(config(&[&debug("2GiB"), parquet]).bytes_max, 2 << 30);
+        let age = config(&["exporters::debug::sending_queue::max_age=1h"]).max_age;
+        assert_eq!(age, Duration::from_secs(3600));
     }
 
     #[test]

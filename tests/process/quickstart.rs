@@ -74,17 +74,3 @@ async fn a_new_user_sees_flame_graphs_within_20_seconds() {
     }
     assert!(!running.log().contains("ERROR"), "{}", running.log());
 }
-
-/// Without a program in Go there is profpipe alone, which does nearly nothing.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_has_only_itself_shows_what_it_does() {
-    let dir = tempfile::tempdir().unwrap();
-    let [port] = free_ports();
-    let config = format!("self_telemetry: {{pprof_port: {port}, interval_seconds: 5}}\n");
-    let end = Instant::now() + SHOWN_MAX;
-    let running = Running::start(dir.path(), &config).await;
-    // Questions would be something to do.
-    tokio::time::sleep_until(end - Duration::from_secs(1)).await;
-    let own = flame(&running, "profpipe", &[]).await.expect("a flame graph");
-    assert!(own["total"][0].as_i64() >= Some(OWN_SAMPLE_NS), "a sample at least: {own}");
-}

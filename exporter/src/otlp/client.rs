@@ -93,16 +93,21 @@ impl Client {
     }
 }
 
-/// What helps where the port speaks the other protocol of OTLP.
+/// What helps where the port speaks the other protocol of OTLP, or no TLS.
 fn other_protocol(error: &reqwest::Error) -> &'static str {
     let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
     // An answer in HTTP/2, or its greeting, which comes before the request.
     let greetings = ["invalid HTTP version", "unexpected message from connection"];
-    let is_grpc = |cause: String| greetings.iter().any(|greeting| cause.contains(greeting));
-    match causes.any(|cause| is_grpc(cause.to_string())) {
-        true => " (it speaks gRPC, for which there is `otlp_grpc`)",
-        false => "",
-    }
+    let found = causes.find_map(|cause| {
+        let cause = cause.to_string();
+        let is_grpc = greetings.iter().any(|greeting| cause.contains(greeting));
+        match cause.contains("InvalidContentType") {
+            _ if is_grpc => Some(" (it speaks gRPC, for which there is `otlp_grpc`)"),
+            true => Some(" (it speaks no TLS: say `http://`, or `tls: {insecure: true}`)"),
+            false => None,
+        }
+    });
+    found.unwrap_or_default()
 }
 
 fn client(
@@ -113,6 +118,7 @@ fn client(
 ) -> anyhow::Result<reqwest::Client> {
     let mut builder =
         ClientBuilder::new().connect_timeout(CONNECT_TIMEOUT).redirect(redirect::Policy::none());
+    builder = builder.user_agent(concat!("profpipe/", env!("CARGO_PKG_VERSION")));
     let is_plain = url.scheme() == "http";
     if is_grpc {
         let Keepalive { time, timeout, permit_without_stream } = config.keepalive;
@@ -222,6 +228,10 @@ fn headers(config: &Config, is_grpc: bool) -> anyhow::Result<HeaderMap> {
     }
     if is_grpc {
         headers.insert(TE, HeaderValue::from_static("trailers"));
+        // Who still works on a request then does it for nobody. Eight digits are allowed.
+        let milliseconds = config.timeout.as_millis().min(99_999_999);
+        let timeout = HeaderValue::try_from(format!("{milliseconds}m"));
+        headers.insert("grpc-timeout", timeout.context("write the timeout")?);
     }
     for (name, value) in &config.headers {
         let (name, value) = header(name, value)?;

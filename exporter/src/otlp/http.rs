@@ -22,6 +22,8 @@ pub(super) async fn answer(response: Response, encoding: Encoding) -> Answer {
     let http = response.status();
     let (headers, body, _) = match client::whole(response).await {
         Ok(whole) => whole,
+        // Taken, whatever else it says.
+        Err(_) if http.is_success() => return Answer::Taken(0, String::new()),
         Err(error) => return Answer::Later(error, None),
     };
     if http.is_success() {
@@ -32,7 +34,9 @@ pub(super) async fn answer(response: Response, encoding: Encoding) -> Answer {
         return Answer::Taken(rejected, reason);
     }
     let said = match encoding {
-        Encoding::Proto => Status::decode(&body).message,
+        Encoding::Proto => Some(Status::decode(&body).message)
+            .filter(|message| !message.is_empty())
+            .unwrap_or_else(|| text(&body)),
         Encoding::Json => String::from_utf8_lossy(&body).into_owned(),
     };
     let said: String = said.chars().take(1000).collect();
@@ -42,6 +46,13 @@ pub(super) async fn answer(response: Response, encoding: Encoding) -> Answer {
         413 => Answer::TooLarge(error),
         _ => Answer::Never(error),
     }
+}
+
+/// What a proxy says, which knows of no protobuf; nothing where it is no text.
+fn text(body: &[u8]) -> String {
+    let text = str::from_utf8(body).unwrap_or_default().trim();
+    let is_text = !text.contains(|c: char| c.is_control() && !c.is_whitespace());
+    if is_text { text.to_owned() } else { String::new() }
 }
 
 /// Seconds, or a date.
@@ -72,5 +83,12 @@ mod tests {
         assert_eq!(wait("99999999"), Some(WAIT_MAX));
         assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
         assert_eq!(wait("soon"), None);
+    }
+
+    #[test]
+    fn what_a_proxy_says_is_told_and_bytes_are_not() {
+        assert_eq!(text(b" request entity too large\n"), "request entity too large");
+        assert_eq!(text(b"<html>\n\tno\n</html>"), "<html>\n\tno\n</html>");
+        assert_eq!([text(b"\x08\x01ab"), text(b"\xff\xfe"), text(b"")], [""; 3]);
     }
 }

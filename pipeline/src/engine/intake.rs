@@ -163,7 +163,8 @@ fn keep(
 
 fn outcome<T>(appended: Result<T, SpoolError>, records: usize) -> Outcome {
     let Err(error) = appended else { return Outcome::Delivered };
-    tracing::warn!(%error, records, "profiles were refused");
+    // Who sent them says so, and not for each of them.
+    tracing::debug!(%error, records, "profiles were refused");
     match error {
         SpoolError::TooLarge { .. } => Outcome::Rejected,
         _ => Outcome::Lost,

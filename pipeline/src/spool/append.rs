@@ -14,6 +14,8 @@ use crate::storage;
 /// Tries for one segment before the spool counts as not writable.
 const ATTEMPTS: u32 = 3;
 const RETRY_MS: u64 = 1_000;
+/// Time between two lines of the log about records that are dropped.
+const SAY_MS: u64 = 60_000;
 
 /// What only the writing side needs.
 #[derive(Default)]
@@ -24,6 +26,8 @@ pub(super) struct Writer {
     /// Makes temp names differ, so that a failed file is never written again.
     temp: u64,
     retry_at_ms: u64,
+    /// When it was last said that records are dropped.
+    said_ms: u64,
 }
 
 impl Spool {
@@ -41,7 +45,7 @@ impl Spool {
         }
         self.repair(&mut writer)?;
         let (frame, bytes) = segment::encode(head, self.now_unix_ms(), payloads);
-        if self.make_room(frame.bytes)? && self.seal(&mut writer, &frame, &bytes)? {
+        if self.make_room(&mut writer, frame.bytes)? && self.seal(&mut writer, &frame, &bytes)? {
             return Ok(self.publish(frame, bytes));
         }
         if self.within_budget(frame.bytes) {
@@ -56,6 +60,17 @@ impl Spool {
             exporter.cursor.progress.drop_on_arrival(segment::records(payloads));
         }
         Ok(head..head)
+    }
+
+    /// Says now and then that records are dropped, where they are.
+    fn say_full(&self, writer: &mut Writer) {
+        let (full, now_ms) = (self.full(), self.now_unix_ms());
+        if full == FullPolicy::Block || now_ms < writer.said_ms.saturating_add(SAY_MS) {
+            return;
+        }
+        writer.said_ms = now_ms;
+        let which = if full == FullPolicy::DropOldest { "oldest" } else { "newest" };
+        tracing::warn!(dir = %self.dir.display(), "the spool is full: the {which} profiles are dropped");
     }
 
     /// Looks after the disk: tries again where it failed, sets ballast aside again. To be called
@@ -152,8 +167,9 @@ impl Spool {
     }
 
     /// Makes room for a segment of this size as the policy allows; false if there is none.
-    fn make_room(&self, bytes: u64) -> Result<bool, SpoolError> {
+    fn make_room(&self, writer: &mut Writer, bytes: u64) -> Result<bool, SpoolError> {
         while !self.has_room(bytes) {
+            self.say_full(writer);
             if self.full() != FullPolicy::DropOldest || !self.drop_oldest(bytes)? {
                 return Ok(false);
             }

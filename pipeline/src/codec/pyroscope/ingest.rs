@@ -101,6 +101,9 @@ impl Ingest {
                 types = type_configs(json, limits)?;
             }
         }
+        if self.format.is_none() && profile.starts_with(JFR) {
+            return Err(not_taken("jfr"));
+        }
         let format = self.format.unwrap_or_else(|| sniff(profile));
         if format != Format::Pprof {
             let profile = folded::read(profile, &self.counted, format == Format::Lines, limits)?;
@@ -144,10 +147,16 @@ fn not_taken(format: &str) -> Refused {
     Refused::new(Reason::NotPprof, detail)
 }
 
-/// Protobuf starts with the tag of a sample type, which no line of text does.
+/// What a Java flight recording starts with.
+const JFR: &[u8] = b"FLR\0";
+
+/// Protobuf has bytes early on that no line of text has, whichever field its writer begins with.
 fn sniff(body: &[u8]) -> Format {
-    match body {
-        [b'\n' | 0x1f | 0x28, ..] => Format::Pprof,
+    let head = &body[..body.len().min(512)];
+    let is_binary = |byte: &u8| byte.is_ascii_control() && !b"\n\r\t".contains(byte);
+    match body.first() {
+        Some(b'\n' | 0x1f | 0x28) => Format::Pprof,
+        _ if head.iter().any(is_binary) => Format::Pprof,
         _ => Format::Folded,
     }
 }

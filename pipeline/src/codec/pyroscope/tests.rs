@@ -314,3 +314,15 @@ fn bombs_are_stopped() {
     assert!((1..=tight.decoded_bytes_max + bytes).contains(&taken) && decoded.rejected > 0);
     assert_eq!(decoded.profiles.len() + decoded.rejected, 9);
 }
+
+/// Writers begin with another field each: Go's CPU profiles end with their sample types.
+#[test]
+fn a_body_of_no_named_format_is_known_by_what_is_in_it() {
+    let go = [0x48, 0x80, 0xd2, 0xfe, 0x9c, 0xb6, 0xd0, 0xfa, 0xd2, 0x18, 0x0a, 4, 8, 1, 16, 2];
+    let refused = ingest("name=shop", "", &go).unwrap_err();
+    assert!(!refused.detail.contains("text"), "{refused}");
+    let java = ingest("name=shop", "", b"FLR\0\0\x02").unwrap_err();
+    assert!(java.detail.contains("a Java flight recording"), "{java}");
+    let folded = ingest("name=shop", "", b"main.main;main.work 3\n").unwrap();
+    assert_eq!(folded[0].len(), 1);
+}
