@@ -70,7 +70,8 @@ impl Spool {
         }
         writer.said_ms = now_ms;
         let which = if full == FullPolicy::DropOldest { "oldest" } else { "newest" };
-        tracing::warn!(dir = %self.dir.display(), "the spool is full: the {which} profiles are dropped");
+        let dir = self.dir.display();
+        tracing::warn!(%dir, "the spool is full: the {which} profiles are dropped");
     }
 
     /// Looks after the disk: tries again where it failed, sets ballast aside again. To be called
