@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    header::{Common, Header, old_wire, push_indexes},
+    header::{Common, HELP, Header, old_wire, push_indexes},
     rows::Rows,
     tables::{Tables, index},
     touched::Touched,
@@ -161,7 +161,9 @@ impl Source<'_, '_> {
         } else if !known(sample.link, self.tables.links.len()) {
             broken("link")
         } else if sample.attributes.iter().any(|at| *at as usize >= attributes) {
-            broken("attribute")
+            // They may be the values of an older version.
+            let detail = format!("the attribute of a sample is not there; if not, {HELP}");
+            Err(Refused::new(Reason::BadReference, detail))
         } else {
             Ok(())
         }

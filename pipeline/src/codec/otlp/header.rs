@@ -25,7 +25,7 @@ pub const KEEP_FRAMES: &str = "pprof.profile.keep_frames";
 pub const DOC_URL: &str = "pprof.profile.doc_url";
 
 /// What helps whoever still sends the old fields.
-const HELP: &str = "this looks like OTLP profiles of v1.9 or older, whose fields have other \
+pub const HELP: &str = "this looks like OTLP profiles of v1.9 or older, whose fields have other \
                     numbers: the sender needs v1.10, as in OpenTelemetry Collector 0.148 or later";
 
 /// A message of an old version in place of one of ours.

@@ -264,6 +264,19 @@ fn an_id_of_another_length_is_none() {
     }
 }
 
+/// With times in place of attributes and links nothing but the numbers is odd.
+#[test]
+fn values_of_an_older_version_may_be_attributes_that_are_not_there() {
+    let (mut sample, mut profile) = (vec![], vec![]);
+    put_bytes(&mut sample, 2, &[0xac, 2]);
+    put_bytes(&mut sample, 5, &[1; 8]);
+    put_bytes(&mut profile, 2, &sample);
+    let decoded = Decoder::default().decode(&of_profile(&profile), &Limits::default()).unwrap();
+    let refused = decoded.error.unwrap();
+    assert_eq!((decoded.rejected, refused.reason), (1, Reason::BadReference));
+    assert!(refused.detail.contains("Collector 0.148 or later"), "{refused}");
+}
+
 /// An entity goes on as it is written in JSON, and one that is no message is refused here, not by
 /// who gets the request next.
 #[test]
