@@ -70,7 +70,6 @@
 //!     processors: vec![],
 //!     exporters: vec![sink],
 //!     spool: Spool::open(Arc::new(Disk), spool_dir, SpoolConfig::default())?,
-//!     limits: Limits::default(),
 //! }
 //! .start()?;
 //! assert_eq!(arrived.recv().await.as_deref(), Some("cpu"));
