@@ -116,8 +116,8 @@ pub trait Exporter: Send {
     /// the range stores it once.
     async fn export(&mut self, export: &Export) -> Result<(), ExportError>;
 
-    /// Work that no push waits for, such as removing what is too old: done at the start and, also
-    /// while nothing comes, again after the time that it gives. It must not block.
+    /// Work that no push waits for, such as removing what is too old: done at the start and again
+    /// after the time that it gives, though nothing comes or a push fails. It must not block.
     fn tidy(&mut self) -> Option<Duration> {
         None
     }

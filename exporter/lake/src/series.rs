@@ -270,7 +270,10 @@ impl OfRows<'_> {
             };
             let labels = label_runs(group, &rows, self.by, &mut sums.labels)?;
             let cells = sheets[0].place(snapshots, group, &rows, &mut sums.orphans)?;
-            let of_means = sheets[1].place(snapshots, group, &rows, &mut vec![])?;
+            let of_means = match self.question.adds() {
+                true => vec![(NULL, group.rows() as u32)],
+                false => sheets[1].place(snapshots, group, &rows, &mut vec![])?,
+            };
             if sums.labels.all.len() > GROUPS_SEEN_MAX {
                 let message = format!("a label with more than {GROUPS_SEEN_MAX} values");
                 return Err(Error::Input { field: "by", message }.into());

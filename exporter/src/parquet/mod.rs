@@ -5,7 +5,7 @@ mod config;
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use anyhow::Context;
@@ -32,7 +32,6 @@ pub struct Parquet {
     place: Arc<Place>,
     batching: Batching,
     retention: lake::Retention,
-    retained: Option<Instant>,
 }
 
 /// A lake and its writer. A push that takes too long goes on when nobody waits for it any more, so
@@ -74,21 +73,12 @@ impl Parquet {
             first_wait: config.first_flush,
         };
         let retention = lake::Retention { max_age, max_bytes };
-        Ok(Self { place, batching, retention, retained: None })
+        Ok(Self { place, batching, retention })
     }
 
-    fn retention_interval(&self) -> Duration {
-        RETENTION_INTERVAL.min(self.retention.max_age / RETENTION_SHARE)
-    }
-
-    /// Removes what is too old or too much, once in a while. A failure is logged, no more: the lake
-    /// is whole without it.
-    fn retain(&mut self) {
-        let interval = self.retention_interval();
-        if self.retained.is_some_and(|last| last.elapsed() < interval) {
-            return;
-        }
-        self.retained = Some(Instant::now());
+    /// Removes what is too old or too much. A failure is logged, no more: the lake is whole without
+    /// it.
+    fn retain(&self) {
         let (retention, root) = (self.retention, self.place.root.clone());
         tokio::task::spawn_blocking(move || match retention.apply(&root, SystemTime::now()) {
             Ok(removed) if removed.files == 0 => {}
@@ -116,7 +106,6 @@ impl Exporter for Parquet {
         let place = Arc::clone(&self.place);
         let written = tokio::task::spawn_blocking(move || place.write(range, &profiles));
         let written = written.await.map_err(|panic| ExportError::Permanent(panic.into()))?;
-        self.retain();
         written.map_err(|error| match error.is_retryable() {
             true => ExportError::Retryable { source: error.into(), after: None },
             false => ExportError::Permanent(error.into()),
@@ -125,7 +114,7 @@ impl Exporter for Parquet {
 
     fn tidy(&mut self) -> Option<Duration> {
         self.retain();
-        Some(self.retention_interval())
+        Some(RETENTION_INTERVAL.min(self.retention.max_age / RETENTION_SHARE))
     }
 
     fn batching(&self) -> Batching {

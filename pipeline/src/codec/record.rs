@@ -124,7 +124,7 @@ fn samples(profile: &Profile, out: &mut Writer) {
 
 /// Whether a record holds a request of several profiles, as [`otlp::Kept`] writes it.
 pub fn is_request(record: &[u8]) -> bool {
-    record.first() == Some(&otlp::kept::VERSION)
+    record.first().is_some_and(|version| otlp::kept::is_version(*version))
 }
 
 /// Reads all profiles of a record: one, or those of a request. Each comes by its place in it.
@@ -376,7 +376,7 @@ mod tests {
     #[test]
     fn a_newer_version_is_refused_by_name() {
         let refused = decode(&[9, 0, 0], &Limits::default()).unwrap_err();
-        assert_eq!(refused.to_string(), "malformed: record version 9 is newer than 4");
+        assert_eq!(refused.to_string(), "malformed: record version 9 is newer than 5");
         assert_eq!(decode(&[], &Limits::default()).unwrap_err().reason, Reason::EmptyProfile);
     }
 }

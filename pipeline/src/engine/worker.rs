@@ -109,6 +109,7 @@ impl Worker {
         let mut records: Vec<Record> = Vec::new();
         let (mut bytes, mut deadline) = (0, None);
         loop {
+            self.tidy_now_and_then();
             self.head.mark_unchanged();
             let room = (profiles_max - records.len(), (bytes_max.saturating_sub(bytes)) as u64);
             let unbounded = planned.is_some();
@@ -140,7 +141,6 @@ impl Worker {
                 return Ok(Gathered::new(records));
             }
             self.save_now_and_then().await?;
-            self.tidy_now_and_then();
             tokio::select! {
                 () = drained.cancelled() => {}
                 _ = self.head.changed() => {}
@@ -208,6 +208,8 @@ impl Worker {
         let retry = self.sink.settings.retry.clone();
         let mut backoff = Backoff::new(&retry);
         loop {
+            // It may make the room that the push lacks.
+            self.tidy_now_and_then();
             let attempt = self.sink.exporter.export(export);
             let attempt = time::timeout(self.sink.settings.timeout, attempt);
             let too_late = async {

@@ -2,7 +2,7 @@
 //! exporter wants its profiles. Its record is the version, varints and texts of who sent it when
 //! and how long a string may be, and the body.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::{Decoder, weigh::Weight};
 use crate::{
@@ -15,8 +15,13 @@ use crate::{
     reason::{Reason, Refused},
 };
 
-/// The version of its record, the first byte of it.
-pub const VERSION: u8 = 4;
+/// The version of its record, the first byte of it. A reader takes this one and the one before.
+pub const VERSION: u8 = 5;
+/// Before it a record did not say how long a string may be.
+const WITHOUT_STRING_MAX: u8 = 4;
+
+/// What its record has before the texts, at most: a byte and five varints.
+const HEAD_BYTES_MAX: usize = 64;
 
 /// How well a body is compressed that came as it is.
 const ZSTD_LEVEL: i32 = 1;
@@ -49,31 +54,25 @@ impl Kept {
         Self { origin: Origin::default(), received_ns: 0, weight, string_bytes_max, body }
     }
 
-    /// Bytes of its record.
+    /// Bytes of its record, at most.
     pub fn bytes(&self) -> usize {
-        self.head().len() + self.body.len()
+        let Origin { receiver, peer } = &self.origin;
+        HEAD_BYTES_MAX + receiver.len() + peer.len() + self.body.len()
     }
 
     /// As the payload of so many records as it has profiles.
     pub fn encode(&self) -> Bytes {
-        let head = self.head();
-        let mut out = BytesMut::with_capacity(head.len() + self.body.len());
-        out.put_slice(&head);
-        out.put_slice(&self.body);
-        out.freeze()
-    }
-
-    /// What stands before the body.
-    fn head(&self) -> Vec<u8> {
-        let mut head = vec![VERSION];
-        put_varint(&mut head, u64::from(self.weight.profiles));
-        put_varint(&mut head, self.received_ns as u64);
+        let mut record = Vec::with_capacity(self.bytes());
+        record.push(VERSION);
+        put_varint(&mut record, u64::from(self.weight.profiles));
+        put_varint(&mut record, self.received_ns as u64);
         for text in [&self.origin.receiver, &self.origin.peer] {
-            put_varint(&mut head, text.len() as u64);
-            head.extend_from_slice(text.as_bytes());
+            put_varint(&mut record, text.len() as u64);
+            record.extend_from_slice(text.as_bytes());
         }
-        put_varint(&mut head, self.string_bytes_max as u64);
-        head
+        put_varint(&mut record, self.string_bytes_max as u64);
+        record.extend_from_slice(&self.body);
+        record.into()
     }
 
     /// Its profiles.
@@ -85,6 +84,11 @@ impl Kept {
         let limits = Limits { string_bytes_max: *string_bytes_max, ..Limits::ACCEPTED };
         profiles(&mut Decoder::default(), body, &limits, origin, *received_ns, weight.profiles)
     }
+}
+
+/// Whether a record is that of a request, by its first byte.
+pub fn is_version(version: u8) -> bool {
+    (WITHOUT_STRING_MAX..=VERSION).contains(&version)
 }
 
 /// The profiles of a record that [`Kept::encode`] wrote.
@@ -104,7 +108,11 @@ pub fn decode(
     };
     let origin = Origin { receiver: text()?, peer: text()? };
     // Of a longer string the tail was promised.
-    let limits = Limits { string_bytes_max: cursor.varint()? as usize, ..*limits };
+    let string_bytes_max = match record.first() {
+        Some(&WITHOUT_STRING_MAX) => Limits::default().string_bytes_max,
+        _ => cursor.varint()? as usize,
+    };
+    let limits = Limits { string_bytes_max, ..*limits };
     profiles(decoder, cursor.bytes(), &limits, &origin, received_ns, count)
 }
 

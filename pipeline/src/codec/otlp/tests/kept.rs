@@ -196,3 +196,24 @@ fn a_request_of_nothing_is_not_kept() {
         assert_eq!((decoded.kept, decoded.profiles.len()), (None, 0));
     }
 }
+
+/// Records as versions 4 and 5 wrote them. The files stay as they are when versions follow;
+/// `UPDATE_FIXTURES=1` writes the newest where it is missing.
+#[test]
+fn records_of_all_versions_are_read() {
+    let timed = super::OtlpProfile { time_unix_nano: 7, ..profile(1, vec![sample(3)]) };
+    let body = request(vec![timed], super::dictionary(&["cpu"])).encode_to_vec();
+    let mut kept = Decoder::default().keep(&body, &Limits::default()).unwrap().kept.unwrap();
+    (kept.origin, kept.received_ns) = (origin(), 5);
+    for version in [4, otlp::kept::VERSION] {
+        let path = format!("../tests/fixtures/record-v{version}.bin");
+        let is_missing = std::fs::metadata(&path).is_err();
+        if std::env::var_os("UPDATE_FIXTURES").is_some() && is_missing {
+            std::fs::write(&path, kept.encode()).unwrap();
+        }
+        let stored = std::fs::read(path).unwrap();
+        assert_eq!(stored[0], version);
+        let read = record::decode_all(&mut Decoder::default(), &stored, &Limits::ACCEPTED);
+        assert_eq!(read, kept.open(), "{version}");
+    }
+}
