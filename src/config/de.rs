@@ -11,6 +11,7 @@ use serde::{
 };
 
 use super::{
+    foreign,
     node::{Entry, Node, Path, Step, Value},
     problem::{Problem, suggestion},
 };
@@ -21,10 +22,12 @@ const PROBLEMS_MAX: usize = 100;
 /// The name under which serde knows `pipeline::secret::Secret`; a test of `print` holds it.
 const SECRET: &str = "Secret";
 
-/// Reads a `T`, or what is left of it when all its errors are taken out. `None` if nothing is.
+/// Reads a `T`, or what is left of it when all its errors and the Collector's keys without effect
+/// are taken out. `None` if nothing is.
 pub(crate) fn read<T: for<'de> Deserialize<'de>>(
     root: &mut Node,
     problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
 ) -> Option<T> {
     for _ in 0..PROBLEMS_MAX {
         let error = match T::deserialize(NodeDe(root)) {
@@ -33,21 +36,44 @@ pub(crate) fn read<T: for<'de> Deserialize<'de>>(
         };
         let mut path = error.path;
         path.0.reverse();
+        if error.foreign.is_some_and(|key| pass_over(root, &path, key, warnings)) {
+            continue;
+        }
         let follows = error.missing.is_some_and(|field| root.is_struck(&path.key(field)));
         if !follows {
-            let mut problem = root.problem(path.clone(), error.message);
-            if error.unknown
-                && let Some(place) = root.key_place(&path)
-            {
-                problem.place = place;
-            }
-            problems.push(problem);
+            problems.push(match error.unknown {
+                true => at_key(root, path.clone(), error.message),
+                false => root.problem(path.clone(), error.message),
+            });
         }
         if path.0.is_empty() || !root.strike(&path) {
             return None;
         }
     }
+    if problems.is_empty() {
+        problems.push(root.problem(Path::default(), "there are too many keys without effect"));
+    }
     None
+}
+
+/// Takes a key of the Collector out where nothing is lost without it. Says whether it did.
+fn pass_over(root: &mut Node, path: &Path, key: foreign::Key, warnings: &mut Vec<Problem>) -> bool {
+    let says_nothing = root.at_mut(path).is_some_and(|node| node.says_nothing());
+    match key {
+        _ if says_nothing => {}
+        foreign::Key::Ignored(why) => {
+            let message = format!("has no effect here: {why}");
+            warnings.push(at_key(root, path.clone(), message));
+        }
+        foreign::Key::Refused(_) => return false,
+    }
+    root.remove(path)
+}
+
+/// A problem whose place is that of the key, not of its value.
+fn at_key(root: &Node, path: Path, message: String) -> Problem {
+    let place = root.key_place(&path).unwrap_or_else(|| root.place_of(&path));
+    Problem { place, path, message }
 }
 
 /// What reading found wrong.
@@ -60,20 +86,9 @@ pub(crate) struct Error {
     missing: Option<&'static str>,
     /// Whether the key is wrong, not its value.
     unknown: bool,
+    /// What is known of a key of the Collector.
+    foreign: Option<foreign::Key>,
 }
-
-/// Fields that configs of the Collector may have and ours have not, with what stands in their
-/// place.
-const NOT_TAKEN: [(&str, &str); 8] = [
-    ("cipher_suites", "all suites of TLS 1.2 and 1.3 that are held to be safe are offered"),
-    ("curve_preferences", "all key exchanges of TLS that are held to be safe are offered"),
-    ("tpm", "keys are read from files, not from a TPM"),
-    ("client_ca_file_reload", "certificates are read when the config is loaded: reload it"),
-    ("compression_params", "the level of compression is fixed"),
-    ("cookies", "no cookies are kept"),
-    ("middlewares", "there are no extensions that change requests"),
-    ("request_params", "who sends is known by a header alone"),
-];
 
 impl Error {
     fn below(mut self, step: impl FnOnce() -> Step) -> Self {
@@ -85,16 +100,17 @@ impl Error {
 impl de::Error for Error {
     fn custom<T: fmt::Display>(message: T) -> Self {
         let message = message.to_string();
-        Self { path: Path::default(), message, missing: None, unknown: false }
+        Self { path: Path::default(), message, missing: None, unknown: false, foreign: None }
     }
 
     fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
-        let why = match NOT_TAKEN.iter().find(|(name, _)| *name == field) {
-            Some((_, why)) => format!(": {why}"),
-            None => suggestion(field, known),
+        let foreign = foreign::Key::of(field);
+        let why = match foreign {
+            Some(foreign::Key::Refused(why)) => format!(": {why}"),
+            _ => suggestion(field, known),
         };
         let mut error = Self::custom(format!("unknown field{why}"));
-        error.unknown = true;
+        (error.unknown, error.foreign) = (true, foreign);
         error.below(|| Step::Key(field.to_owned()))
     }
 

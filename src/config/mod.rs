@@ -10,6 +10,7 @@ mod de;
 mod environment;
 mod expand;
 mod extensions;
+mod foreign;
 mod model;
 mod monitors;
 mod node;
@@ -22,6 +23,7 @@ mod telemetry;
 #[cfg(test)]
 mod tests;
 mod traces;
+mod twins;
 mod yaml;
 
 use std::path::PathBuf;
@@ -113,11 +115,13 @@ fn read(
     variables: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(node::Node, Resolved), Problems> {
     let mut root = source::read(options, variables).map_err(Problems::new)?;
-    let mut problems = Vec::new();
+    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
     expand::expand(&mut root, variables, &mut problems);
     environment::apply(&mut root, variables, &mut problems);
-    let config = de::read(&mut root, &mut problems);
-    let resolved = config.map(|config| resolve::resolve(config, &root, options, &mut problems));
+    foreign::set_aside(&mut root, &mut warnings);
+    let config = de::read(&mut root, &mut problems, &mut warnings);
+    let resolved =
+        config.map(|config| resolve::resolve(config, &root, options, &mut problems, warnings));
     match resolved {
         Some(resolved) if problems.is_empty() => Ok((root, resolved)),
         _ => Err(Problems::new(problems)),

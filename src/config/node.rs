@@ -116,6 +116,27 @@ impl Node {
         !matches!(std::mem::replace(&mut node.value, Value::Reported), Value::Reported)
     }
 
+    /// Takes the entry of a map at `path` out as if it had never been there. Says whether it was.
+    pub fn remove(&mut self, path: &Path) -> bool {
+        let Some((Step::Key(key), parent)) = path.0.split_last() else { return false };
+        let Some(parent) = self.at_mut(&Path(parent.to_vec())) else { return false };
+        let Value::Map(entries) = &mut parent.value else { return false };
+        let before = entries.len();
+        entries.retain(|entry| entry.key != *key);
+        entries.len() < before
+    }
+
+    /// Whether it says no more than that something is off, or is left open.
+    pub fn says_nothing(&self) -> bool {
+        match &self.value {
+            Value::Null => true,
+            Value::Scalar { text, .. } => matches!(text.as_str(), "" | "false"),
+            Value::Seq(nodes) => nodes.iter().all(Self::says_nothing),
+            Value::Map(entries) => entries.iter().all(|entry| entry.node.says_nothing()),
+            Value::Reported => false,
+        }
+    }
+
     /// Where to point for `path`: at a scalar or an item of a list itself, at the key of anything
     /// larger, and at the nearest parent of what is not there.
     pub fn place_of(&self, path: &Path) -> Place {

@@ -130,7 +130,7 @@ mod tests {
         }
         let text = "user: me\nkey: hunter2\nkeys: [hunter2, 5]\n";
         let mut root = reader::parse(text, "f").unwrap();
-        de::read::<Login>(&mut root, &mut Vec::new()).expect("is read");
+        de::read::<Login>(&mut root, &mut Vec::new(), &mut Vec::new()).expect("is read");
         let printed = yaml(&root, true).unwrap();
         assert_eq!(printed.matches(REDACTED).count(), 3, "{printed}");
         assert!(!printed.contains("hunter2") && printed.contains("me"), "{printed}");

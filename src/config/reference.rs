@@ -41,6 +41,10 @@ endpoint is in the file takes none, so that no header goes to another backend th
 meant for. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` name own telemetry, and what
 `profpipe run --scrape URL --otlp-endpoint URL` scrapes, which needs no file at all.
 
+A config of the OpenTelemetry Collector with its otlp and debug components loads as it is. A warning
+names what has no effect, such as `cookies`, and pipelines of traces, metrics and logs, which are
+not run. Pipelines with the same receivers and processors run as one, with the exporters of both.
+
 `profpipe validate` says what is wrong, `profpipe print-config` what counts, `profpipe components`
 what there is.
 ";

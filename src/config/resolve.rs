@@ -20,6 +20,7 @@ use super::{
     node::{Node, Path},
     problem::{Problem, suggestion},
     telemetry::Telemetry,
+    twins,
 };
 
 /// What is to be run.
@@ -81,6 +82,7 @@ pub(crate) fn resolve(
     root: &Node,
     options: &Options,
     problems: &mut Vec<Problem>,
+    warnings: Vec<Problem>,
 ) -> Resolved {
     let mut telemetry = config.service.telemetry.clone();
     if let Some(level) = options.log_level {
@@ -93,7 +95,7 @@ pub(crate) fn resolve(
     let self_telemetry = config.self_telemetry.as_ref();
     let self_profile =
         self_telemetry.map(|own| SelfProfile { listen: own.listen(), window: own.window() });
-    let mut graph = Graph { config, root, options, problems, warnings: Vec::new() };
+    let mut graph = Graph { config, root, options, problems, warnings };
     graph.add_monitors();
     graph.add_default_pipeline();
     graph.add_lake_for_pages();
@@ -101,6 +103,7 @@ pub(crate) fn resolve(
     let health = extensions::resolve(&mut graph.config, root, graph.problems, &mut graph.warnings);
     graph.check_components();
     graph.check_references();
+    twins::join(&mut graph.config.service.pipelines, root, &mut graph.warnings);
     let ui = graph.pages();
     clash::check(&graph.config, &health, root, graph.problems, &mut graph.warnings);
     let pipelines = graph.pipelines();
@@ -298,7 +301,7 @@ impl Graph<'_> {
                     _ => &pipeline.exporters,
                 };
                 self.check_list(section, &known, ids, &path);
-                if section == "receivers" {
+                if section == "receivers" && twins::first(&pipelines, name) == Some(name) {
                     self.check_single(ids, &before, &path);
                 }
                 used.extend(ids.iter().map(ComponentId::to_string));
@@ -317,7 +320,7 @@ impl Graph<'_> {
         for (index, id) in ids.iter().enumerate().filter(|(_, id)| before.contains(&id.to_string()))
         {
             let message = format!(
-                "`{id}` is in another pipeline: a receiver has one, which may have many exporters"
+                "`{id}` is in another pipeline: both must have the same receivers and processors"
             );
             self.problem(path.index(index), message);
         }

@@ -125,7 +125,20 @@ fn examples_load() {
     assert_eq!(self::targets(pipeline).len(), 2);
 
     let foreign = load_example("collector-otlp.yaml");
-    assert_eq!(foreign.warnings, [""; 0]);
+    let about = |warning: &String| warning.split(": ").nth(1).map(str::to_owned);
+    let about: Vec<_> = foreign.warnings.iter().filter_map(about).collect();
+    assert_eq!(
+        about,
+        [
+            "service.pipelines.traces",
+            "exporters.otlp.tls.cipher_suites",
+            "exporters.otlp.tls.curve_preferences",
+            "exporters.otlphttp.compression_params",
+            "exporters.otlphttp.cookies",
+            "service.pipelines.profiles/http",
+        ]
+    );
+    assert_eq!(foreign.pipelines.len(), 1);
     assert_eq!(exporters(&foreign.pipelines[0]), ["debug", "otlp", "otlphttp"]);
 
     for entry in fs::read_dir(configs()).unwrap() {
@@ -136,6 +149,38 @@ fn examples_load() {
             load_example(&name);
         }
     }
+}
+
+#[test]
+fn what_is_of_other_signals_is_no_mistake() {
+    let rest = "receivers: {otlp: , kafka: }\nexporters: {debug: , prometheus: }\n";
+    let load =
+        |pipelines: &str| load_text(&format!("{rest}service:\n  pipelines:\n    {pipelines}\n"));
+    let traces = "traces/x: {receivers: [otlp, kafka], exporters: [prometheus]}";
+    let ours = "profiles: {receivers: [otlp], exporters: [debug]}";
+    let resolved = load(&format!("{traces}\n    {ours}")).unwrap();
+    let warning = resolved.warnings[0].rsplit_once(".yaml:").unwrap().1;
+    assert_eq!(
+        warning,
+        "5:5: service.pipelines.traces/x: is not run, nor is what it alone names: there are only \
+         profiles here"
+    );
+    assert_eq!((resolved.warnings.len(), resolved.pipelines.len()), (1, 1));
+    // What profiles need must be there, and something must be left to run.
+    let needed = "profiles: {receivers: [kafka], exporters: [debug]}";
+    let unknown = "1:21: receivers.kafka: unknown receiver type `kafka`";
+    let problems = errors(load(&format!("{traces}\n    {needed}")));
+    assert!(problems[0].starts_with(unknown), "{problems:?}");
+    assert!(errors(load(traces)).len() > 2);
+}
+
+#[test]
+fn keys_without_effect_have_a_limit() {
+    let exporters: String = (0..101)
+        .map(|n| format!("  otlp_http/{n}: {{endpoint: 'http://c', cookies: {{a: b}}}}\n"))
+        .collect();
+    let text = format!("exporters:\n{exporters}");
+    assert_eq!(errors(load_text(&text)), ["1:1: there are too many keys without effect"]);
 }
 
 #[test]
