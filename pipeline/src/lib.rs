@@ -83,6 +83,7 @@ pub mod component;
 pub mod config_state;
 pub mod engine;
 pub mod extension;
+pub mod headers;
 pub mod limits;
 pub mod matcher;
 pub mod nearest;

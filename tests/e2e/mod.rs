@@ -2,6 +2,7 @@
 //! through it comes out as it went in, and whatever happens to it, nothing is lost.
 
 mod chain;
+mod compressions;
 mod faults;
 mod files;
 mod limits;

@@ -1,9 +1,9 @@
 //! TLS, and certificates of clients.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use exporter::otlp::{Config, Otlp, Tls};
-use pipeline::{component::Exporter, receipt::Outcome};
+use pipeline::{component::Exporter, receipt::Outcome, secret::Secret};
 
 use super::{Peer, export};
 use crate::support::authority::Authority;
@@ -85,5 +85,51 @@ async fn a_certificate_may_have_another_name_than_the_host() {
     let mut good = Otlp::new(&config, true).unwrap();
     let (result, _) = tokio::join!(good.export(&export), peer.next(Outcome::Delivered));
     result.unwrap();
+    peer.end().await;
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_taken_over_and_a_broken_one_is_not() {
+    let Some(export) = export(1) else { return };
+    let [old, new] = [Authority::new(), Authority::new()];
+    let (cert_file, key_file) = old.sign("server");
+    let server = receiver::server::Tls {
+        cert_file: cert_file.clone(),
+        key_pem: Some(Secret::new(std::fs::read_to_string(&key_file).unwrap())),
+        ..Default::default()
+    };
+    let server = receiver::server::Tls { reload_interval: Duration::from_millis(20), ..server };
+    let (other_cert, other_key) = new.sign("server");
+    let changed = receiver::server::Tls { key_pem: None, key_file, ..server.clone() };
+    let mut peer = Peer::start(|grpc, http| {
+        (grpc.tls, http.tls) = (Some(changed.clone()), Some(server));
+    });
+    let clients = |authority: &Authority| {
+        let tls = Tls { ca_file: Some(authority.ca()), ..Tls::default() };
+        [true, false].map(|is_grpc| {
+            let port = peer.addresses[usize::from(!is_grpc)].port();
+            let endpoint = format!("https://localhost:{port}");
+            let config = Config { endpoint, tls: tls.clone(), ..peer.exporter(is_grpc) };
+            Otlp::new(&config, is_grpc).unwrap()
+        })
+    };
+    let (of_old, again, of_new) = (clients(&old), clients(&old), clients(&new));
+    for mut good in of_old {
+        let (sent, _) = tokio::join!(good.export(&export), peer.next(Outcome::Delivered));
+        sent.unwrap();
+    }
+    // Both have the certificate of a key that they do not have.
+    std::fs::copy(&other_cert, &cert_file).unwrap();
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    for mut good in again {
+        let (sent, _) = tokio::join!(good.export(&export), peer.next(Outcome::Delivered));
+        sent.unwrap();
+    }
+    std::fs::copy(&other_key, &changed.key_file).unwrap();
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    let [mut good, mut bad] = of_new;
+    let (sent, _) = tokio::join!(good.export(&export), peer.next(Outcome::Delivered));
+    sent.unwrap();
+    assert!(bad.export(&export).await.is_err(), "its key stands in the config");
     peer.end().await;
 }

@@ -25,7 +25,7 @@ pub struct Config {
     pub use_internal_logger: bool,
     /// Accepted: `stdout` and `stderr` are what there is besides the log.
     pub output_paths: Vec<String>,
-    /// Time that one push may take.
+    /// Time that one push may take; zero sets no limit.
     #[serde(with = "quantity::duration")]
     #[schemars(with = "quantity::DurationText")]
     pub timeout: Duration,

@@ -20,15 +20,12 @@ use reqwest::{
     tls::Version,
 };
 
-use super::{Compression, Config, Encoding, Keepalive, Tls};
+use super::{Config, Encoding, Keepalive, Tls};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of an answer that are read.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
-/// Level of gzip: as small as the levels above it for profiles, at half of their cost.
-const GZIP_LEVEL: i32 = 4;
-const ZSTD_LEVEL: i32 = 3;
 
 /// Where requests go, and what goes with each.
 pub(super) struct Client {
@@ -84,8 +81,11 @@ impl Client {
             let (name, value) = header(&name, &value)?;
             headers.insert(name, value);
         }
-        let request = self.client.post(self.url.clone()).headers(headers);
-        let sent = request.timeout(config.timeout).body(body).send().await;
+        let mut request = self.client.post(self.url.clone()).headers(headers);
+        if !config.timeout.is_zero() {
+            request = request.timeout(config.timeout);
+        }
+        let sent = request.body(body).send().await;
         sent.map_err(|error| {
             let hint = other_protocol(&error);
             anyhow::Error::new(error).context(format!("send to {}{hint}", self.place))
@@ -118,7 +118,10 @@ fn client(
 ) -> anyhow::Result<reqwest::Client> {
     let mut builder =
         ClientBuilder::new().connect_timeout(CONNECT_TIMEOUT).redirect(redirect::Policy::none());
-    builder = builder.user_agent(concat!("profpipe/", env!("CARGO_PKG_VERSION")));
+    builder = builder.user_agent(match config.user_agent.as_str() {
+        "" => concat!("profpipe/", env!("CARGO_PKG_VERSION")),
+        name => name,
+    });
     let is_plain = url.scheme() == "http";
     if is_grpc {
         let Keepalive { time, timeout, permit_without_stream } = config.keepalive;
@@ -216,22 +219,19 @@ fn headers(config: &Config, is_grpc: bool) -> anyhow::Result<HeaderMap> {
         (false, Encoding::Json) => "application/json",
     };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    let encoding = match config.compression {
-        Compression::Gzip => Some("gzip"),
-        Compression::Zstd => Some("zstd"),
-        Compression::None => None,
-    };
-    if let Some(encoding) = encoding {
+    if let Some(encoding) = config.compression.name() {
         let name =
             if is_grpc { HeaderName::from_static("grpc-encoding") } else { CONTENT_ENCODING };
         headers.insert(name, HeaderValue::from_static(encoding));
     }
     if is_grpc {
         headers.insert(TE, HeaderValue::from_static("trailers"));
-        // Who still works on a request then does it for nobody. Eight digits are allowed.
-        let milliseconds = config.timeout.as_millis().min(99_999_999);
-        let timeout = HeaderValue::try_from(format!("{milliseconds}m"));
-        headers.insert("grpc-timeout", timeout.context("write the timeout")?);
+        if !config.timeout.is_zero() {
+            // Who still works on a request then does it for nobody. Eight digits are allowed.
+            let milliseconds = config.timeout.as_millis().min(99_999_999);
+            let timeout = HeaderValue::try_from(format!("{milliseconds}m"));
+            headers.insert("grpc-timeout", timeout.context("write the timeout")?);
+        }
     }
     for (name, value) in &config.headers {
         let (name, value) = header(name, value)?;
@@ -247,22 +247,6 @@ fn header(name: &str, value: &Secret) -> anyhow::Result<(HeaderName, HeaderValue
         .map_err(|_| anyhow::anyhow!("the value of header {name} is no text"))?;
     value.set_sensitive(true);
     Ok((parsed, value))
-}
-
-/// Compresses a message.
-pub(super) fn compress(message: Vec<u8>, compression: Compression) -> anyhow::Result<Vec<u8>> {
-    Ok(match compression {
-        Compression::None => message,
-        Compression::Zstd => zstd::bulk::compress(&message, ZSTD_LEVEL).context("compress")?,
-        Compression::Gzip => {
-            let level = libdeflater::CompressionLvl::new(GZIP_LEVEL).expect("a level of 0 to 12");
-            let mut gzip = libdeflater::Compressor::new(level);
-            let mut out = vec![0; gzip.gzip_compress_bound(message.len())];
-            let length = gzip.gzip_compress(&message, &mut out).context("compress")?;
-            out.truncate(length);
-            out
-        }
-    })
 }
 
 /// An answer as a whole: its body up to a limit, and what came behind it.

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use pipeline::{
     extension::Auth,
+    headers::headers,
     quantity,
     secret::Secret,
     settings::{Retry, Settings},
@@ -13,7 +14,10 @@ use reqwest::header::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::connection::{Keepalive, Tls, headers, is_host};
+use super::{
+    Compression,
+    connection::{Keepalive, Tls, is_host},
+};
 use crate::queue::SendingQueue;
 
 /// `exporters: {otlp_grpc: …}` and `exporters: {otlp_http: …}`.
@@ -35,11 +39,13 @@ pub struct Config {
     /// Header fields, or metadata of gRPC, of each request: a map, or a list of `name` and `value`.
     #[serde(deserialize_with = "headers")]
     pub headers: BTreeMap<String, Secret>,
+    /// As which program we go; without it as `profpipe` with its version.
+    pub user_agent: String,
     /// As whom we go.
     pub auth: Option<Auth>,
-    /// How a request is compressed.
+    /// How a request is compressed; `''` is `none`. gRPC knows `gzip`, `zstd` and `snappy`.
     pub compression: Compression,
-    /// Time that one request may take.
+    /// Time that one request may take; zero sets no limit.
     #[serde(with = "quantity::duration")]
     #[schemars(with = "quantity::DurationText")]
     pub timeout: Duration,
@@ -101,19 +107,6 @@ pub struct Config {
     pub sending_queue: SendingQueue,
 }
 
-/// How a request is compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Compression {
-    /// gzip.
-    #[default]
-    Gzip,
-    /// zstd.
-    Zstd,
-    /// As it is.
-    None,
-}
-
 /// The form of a request over HTTP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -134,6 +127,7 @@ impl Default for Config {
             tls: Tls::default(),
             authority: String::new(),
             headers: BTreeMap::new(),
+            user_agent: String::new(),
             auth: None,
             compression: Compression::default(),
             timeout: Duration::from_secs(30),
@@ -181,6 +175,12 @@ impl Config {
         }
         if is_grpc && self.encoding != Encoding::Proto {
             problem("encoding", "is of otlp_http only");
+        }
+        if is_grpc && !self.compression.is_of_grpc() {
+            problem("compression", "must be gzip, snappy, zstd or none with otlp_grpc");
+        }
+        if HeaderValue::try_from(&self.user_agent).is_err() {
+            problem("user_agent", "must be one line");
         }
         for (field, message) in self.tls.check() {
             problem(field, &message);
@@ -333,6 +333,8 @@ mod tests {
             (false, json!({"authority": "a"}), "authority"),
             (true, json!({"proxy_url": "http://p:1", "tls": {"insecure": true}}), "proxy_url"),
             (false, json!({"proxy_url": "::"}), "proxy_url"),
+            (true, json!({"compression": "lz4"}), "compression"),
+            (true, json!({"user_agent": "a\nb"}), "user_agent"),
             (false, json!({"headers": {"a b": "c"}}), "headers.a b"),
         ] {
             let mut config: Config = serde_json::from_value(config).unwrap();

@@ -1,14 +1,11 @@
-//! How the other end is spoken to: TLS, questions whether it is still there, header fields. Names
-//! and meanings are the Collector's.
+//! How the other end is spoken to: TLS, questions whether it is still there. Names and
+//! meanings are the Collector's.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use pipeline::{quantity, secret::Secret};
 use schemars::JsonSchema;
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{MapAccess, SeqAccess, Visitor},
-};
+use serde::{Deserialize, Serialize};
 
 /// `tls`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -123,48 +120,4 @@ pub(super) fn is_host(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
     let is_address = name.parse::<std::net::IpAddr>().is_ok();
     !name.is_empty() && name.chars().all(plain) && !is_address
-}
-
-/// Header fields as a map, or as the Collector's list of `name` and `value`.
-pub(super) fn headers<'de, D: Deserializer<'de>>(
-    de: D,
-) -> Result<BTreeMap<String, Secret>, D::Error> {
-    de.deserialize_any(Headers)
-}
-
-struct Headers;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Header {
-    name: String,
-    value: Secret,
-}
-
-impl<'de> Visitor<'de> for Headers {
-    type Value = BTreeMap<String, Secret>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map of header fields")
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(BTreeMap::new())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut headers = BTreeMap::new();
-        while let Some((name, value)) = map.next_entry()? {
-            headers.insert(name, value);
-        }
-        Ok(headers)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut headers = BTreeMap::new();
-        while let Some(Header { name, value }) = seq.next_element()? {
-            headers.insert(name, value);
-        }
-        Ok(headers)
-    }
 }

@@ -2,12 +2,14 @@
 //! `README.md` beside this file says what a user sees of them.
 
 mod client;
+mod compress;
 mod config;
 mod connection;
 mod grpc;
 mod http;
 
-pub use config::{Compression, Config, Encoding};
+pub use compress::Compression;
+pub use config::{Config, Encoding};
 pub use connection::{Keepalive, Tls};
 
 use std::{sync::Arc, time::Duration};
@@ -92,7 +94,7 @@ impl Otlp {
                 Encoding::Json => otlp::json::request(&request.bytes),
                 Encoding::Proto => request.bytes,
             };
-            let message = client::compress(message, compression)?;
+            let message = compression.apply(message, is_grpc)?;
             let body = if is_grpc { grpc::framed(&message, compression) } else { message };
             anyhow::Ok(Some(Packed { body, bytes, end: request.end }))
         });

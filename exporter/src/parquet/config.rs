@@ -29,7 +29,7 @@ pub struct Config {
     /// Whether Go's numeric label `bytes` of heap samples, the size of the objects, is kept. It
     /// splits stacks into many rows, and few people ask for it.
     pub keep_bytes_label: bool,
-    /// Time that one push may take.
+    /// Time that one push may take; zero sets no limit.
     #[serde(with = "quantity::duration")]
     #[schemars(with = "quantity::DurationText")]
     pub timeout: Duration,

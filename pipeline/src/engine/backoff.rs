@@ -7,6 +7,9 @@ use std::{
 
 use crate::settings::Retry;
 
+/// The shortest wait: a backend that fails must not be asked without end.
+const WAIT_MIN: Duration = Duration::from_millis(100);
+
 /// Waiting times of one push.
 pub struct Backoff<'a> {
     retry: &'a Retry,
@@ -27,7 +30,7 @@ impl<'a> Backoff<'a> {
         if !enabled || (!max_elapsed_time.is_zero() && self.waited >= max_elapsed_time) {
             return None;
         }
-        let wait = self.jittered().max(asked.unwrap_or_default());
+        let wait = self.jittered().max(asked.unwrap_or_default()).max(WAIT_MIN);
         self.next = self.next.mul_f64(multiplier).min(max_interval);
         self.waited += wait;
         Some(wait)
@@ -63,6 +66,9 @@ mod tests {
             Backoff::new(&retry).next(Some(Duration::from_secs(9))).map(|w| w.as_secs()),
             Some(9)
         );
+        let at_once = Retry { initial_interval: Duration::ZERO, multiplier: 0.0, ..retry.clone() };
+        let mut at_once = Backoff::new(&at_once);
+        assert_eq!([at_once.next(None), at_once.next(None)], [Some(WAIT_MIN); 2]);
         let never = Retry { enabled: false, ..retry.clone() };
         assert_eq!(Backoff::new(&never).next(None), None);
     }

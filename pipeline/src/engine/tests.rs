@@ -114,8 +114,13 @@ impl Exporter for Memory {
     }
 }
 
-fn settings() -> Settings {
-    let mut settings = Settings { timeout: Duration::from_millis(50), ..Settings::default() };
+/// What takes everything may take its time.
+fn settings(answer: Answer) -> Settings {
+    let timeout = match answer {
+        Answer::Take => Duration::ZERO,
+        Answer::Refuse | Answer::Fail | Answer::Hang => Duration::from_millis(50),
+    };
+    let mut settings = Settings { timeout, ..Settings::default() };
     settings.retry.initial_interval = Duration::from_millis(5);
     settings
 }
@@ -135,7 +140,7 @@ fn pipeline(
     let exporters = sinks.iter().map(|(id, memory)| Sink {
         id: (*id).into(),
         exporter: Box::new((*memory).clone()),
-        settings: settings(),
+        settings: settings(memory.1),
     });
     Pipeline {
         name: "profiles".into(),
@@ -281,7 +286,7 @@ async fn exporters_and_receivers_change_while_a_pipeline_runs() {
     let sink = |id: &str, memory: &Memory| Sink {
         id: id.into(),
         exporter: Box::new(memory.clone()),
-        settings: settings(),
+        settings: settings(memory.1),
     };
     let (kept, dead) = (Memory::new(Answer::Take), Memory::new(Answer::Hang));
     let pipeline = Pipeline {
@@ -346,7 +351,7 @@ async fn processors_drop_and_are_changed_while_a_pipeline_runs() {
         exporters: vec![Sink {
             id: "one".into(),
             exporter: Box::new(memory.clone()),
-            settings: settings(),
+            settings: settings(Answer::Take),
         }],
         spool: Spool::open(Arc::new(Disk), dir.path(), config).expect("opens"),
     };

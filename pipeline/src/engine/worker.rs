@@ -211,7 +211,11 @@ impl Worker {
             // It may make the room that the push lacks.
             self.tidy_now_and_then();
             let attempt = self.sink.exporter.export(export);
-            let attempt = time::timeout(self.sink.settings.timeout, attempt);
+            let limit = match self.sink.settings.timeout {
+                Duration::ZERO => Duration::MAX,
+                limit => limit,
+            };
+            let attempt = time::timeout(limit, attempt);
             let too_late = async {
                 drained.cancelled().await;
                 time::sleep(LAST_PUSH).await;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use hyper::header::{HeaderName, HeaderValue};
-use pipeline::{extension::Auth, limits::Limits, quantity};
+use pipeline::{extension::Auth, headers::headers, limits::Limits, quantity};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -89,7 +89,8 @@ pub struct Http {
     pub idle_timeout: Duration,
     /// Whether a connection carries more than one request.
     pub keep_alives_enabled: bool,
-    /// Header fields of every answer.
+    /// Header fields of every answer: a map, or a list of `name` and `value`.
+    #[serde(deserialize_with = "headers")]
     pub response_headers: BTreeMap<String, String>,
     /// Accepted and without effect: pages of other sites are not answered.
     pub cors: Option<Cors>,

@@ -67,7 +67,7 @@ impl Otlp {
             let lifetime = Lifetime::new(&grpc.keepalive.server_parameters);
             let setup = Setup {
                 protocol: Protocol::Grpc { streams_max: grpc.max_concurrent_streams },
-                tls: grpc.tls.as_ref().map(tls::acceptor).transpose()?,
+                tls: grpc.tls.as_ref().map(tls::Acceptor::new).transpose()?,
                 connections_max: config.connections_max,
                 lifetime,
                 auth: grpc.auth.as_ref().map(extension::Server::new).transpose()?,
@@ -83,7 +83,7 @@ impl Otlp {
             });
             let setup = Setup {
                 protocol: Protocol::Http { header_timeout, keep_alive },
-                tls: http.tls.as_ref().map(tls::acceptor).transpose()?,
+                tls: http.tls.as_ref().map(tls::Acceptor::new).transpose()?,
                 connections_max: config.connections_max,
                 lifetime: Lifetime::idle(http.idle_timeout),
                 auth: http.auth.as_ref().map(extension::Server::new).transpose()?,

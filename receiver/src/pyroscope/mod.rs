@@ -56,7 +56,7 @@ impl Pyroscope {
         let address = address(endpoint).with_context(|| format!("find {endpoint}"))?;
         let setup = Setup {
             protocol: Protocol::Push { header_timeout: config.read_header_timeout },
-            tls: config.tls.as_ref().map(tls::acceptor).transpose()?,
+            tls: config.tls.as_ref().map(tls::Acceptor::new).transpose()?,
             connections_max: config.connections_max,
             lifetime: Lifetime::idle(config.idle_timeout),
             auth: config.auth.as_ref().map(extension::Server::new).transpose()?,

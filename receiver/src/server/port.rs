@@ -4,8 +4,10 @@ use std::{
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket},
     path::PathBuf,
+    time::Duration,
 };
 
+use pipeline::{quantity, secret::Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +19,20 @@ use crate::pprof::Problem;
 pub struct Tls {
     /// PEM certificates of the server.
     pub cert_file: PathBuf,
+    /// The same as text.
+    pub cert_pem: Option<String>,
     /// PEM key of the certificate.
     pub key_file: PathBuf,
+    /// The same as text.
+    pub key_pem: Option<Secret>,
     /// PEM certificates of the authorities of clients, which then must show a certificate.
     pub client_ca_file: Option<PathBuf>,
+    /// Whether that file is read again: all of them are then, as if `reload_interval` were 10 s.
+    pub client_ca_file_reload: bool,
+    /// Time after which files are read again; zero reads them once.
+    #[serde(with = "quantity::duration")]
+    #[schemars(with = "quantity::DurationText")]
+    pub reload_interval: Duration,
     /// `1.2` or `1.3`.
     pub min_version: Option<String>,
     /// `1.2` or `1.3`.
@@ -36,9 +48,14 @@ pub(crate) fn check_port(endpoint: &str, tls: Option<&Tls>) -> Vec<Problem> {
         problem("endpoint", "must be a host and a port, such as 127.0.0.1:4317");
     }
     let Some(tls) = tls else { return wrong };
-    for (key, file) in [("tls.cert_file", &tls.cert_file), ("tls.key_file", &tls.key_file)] {
-        if file.as_os_str().is_empty() {
-            problem(key, "must be a file");
+    for (key, file, has_text) in [
+        ("tls.cert_file", &tls.cert_file, tls.cert_pem.is_some()),
+        ("tls.key_file", &tls.key_file, tls.key_pem.is_some()),
+    ] {
+        match (file.as_os_str().is_empty(), has_text) {
+            (true, false) => problem(key, "must be a file"),
+            (false, true) => problem(key, "must not come together with the text"),
+            _ => {}
         }
     }
     let (min, max) = (tls.min_version.as_deref(), tls.max_version.as_deref());

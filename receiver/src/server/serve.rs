@@ -21,13 +21,13 @@ use tokio::{
     sync::Semaphore,
     time::{self, Instant},
 };
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Lifetime,
     grpc::{self, Answer},
     intake::Intake,
+    tls,
 };
 use crate::{otlp, pyroscope};
 
@@ -58,7 +58,7 @@ pub(crate) struct Setup {
     /// What is spoken.
     pub protocol: Protocol,
     /// TLS; plain text without it.
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<tls::Acceptor>,
     /// Connections at the same time.
     pub connections_max: usize,
     /// When connections end.
@@ -125,7 +125,8 @@ impl Server {
                 match &server.setup.tls {
                     None => server.connection(stream, peer, &stop).await,
                     Some(tls) => {
-                        let shaken = time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
+                        let shaken = async { tls.get().await.accept(stream).await };
+                        let shaken = time::timeout(HANDSHAKE_TIMEOUT, shaken);
                         let shaken = stop.run_until_cancelled(shaken).await;
                         match shaken {
                             Some(Ok(Ok(stream))) => server.connection(stream, peer, &stop).await,
