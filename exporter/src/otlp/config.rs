@@ -10,7 +10,10 @@ use pipeline::{
     secret::Secret,
     settings::{Retry, Settings},
 };
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::{
+    Url,
+    header::{HeaderName, HeaderValue},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -162,13 +165,9 @@ impl Config {
         let mut wrong = self.settings().check();
         wrong.extend(self.sending_queue.check());
         let mut problem = |field: &str, message: &str| wrong.push((field.into(), message.into()));
-        let url = if is_grpc { &self.endpoint } else { self.http_url() };
-        if url.is_empty() {
-            problem("endpoint", "must say where to send");
-        } else if !(is_grpc || url.starts_with("http://") || url.starts_with("https://")) {
-            let own = !self.profiles_endpoint.is_empty();
-            let field = if own { "profiles_endpoint" } else { "endpoint" };
-            problem(field, "must start with http:// or https://");
+        if let Some(message) = self.check_endpoint(is_grpc) {
+            let own = !is_grpc && !self.profiles_endpoint.is_empty();
+            problem(if own { "profiles_endpoint" } else { "endpoint" }, message);
         }
         if is_grpc && !self.profiles_endpoint.is_empty() {
             problem("profiles_endpoint", "is of otlp_http only");
@@ -214,6 +213,25 @@ impl Config {
         wrong
     }
 
+    /// What is wrong with where requests go.
+    fn check_endpoint(&self, is_grpc: bool) -> Option<&'static str> {
+        let said = if is_grpc { self.target() } else { self.http_url() };
+        let is_host_and_port = said
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.contains('/') && port.parse::<u16>().is_ok());
+        if said.is_empty() {
+            Some("must say where to send")
+        } else if !has_scheme(said) && !is_grpc {
+            Some("must start with http:// or https://")
+        } else if !has_scheme(said) && !is_host_and_port {
+            Some("must be a host and a port, as collector:4317, or a URL of http or https")
+        } else if self.host(is_grpc).is_none() || (has_scheme(said) && Url::parse(said).is_err()) {
+            Some("is not the address of one host")
+        } else {
+            None
+        }
+    }
+
     fn check_authority(&self, is_grpc: bool, problem: &mut impl FnMut(&str, &str)) {
         let other = self.tls.server_name_override.as_ref().filter(|_| !self.is_plain(is_grpc));
         if self.authority.is_empty() {
@@ -239,14 +257,23 @@ impl Config {
                 url => url.to_owned(),
             };
         }
-        let endpoint = self.endpoint.trim_start_matches("dns:///").trim_end_matches('/');
-        let has_scheme = endpoint.starts_with("http://") || endpoint.starts_with("https://");
-        let scheme = match (has_scheme, self.tls.insecure) {
+        let target = self.target();
+        let scheme = match (has_scheme(target), self.tls.insecure) {
             (true, _) => "",
             (false, true) => "http://",
             (false, false) => "https://",
         };
-        format!("{scheme}{endpoint}{}", super::grpc::PATH)
+        // A port alone is one of this machine.
+        let host = if target.starts_with(':') { "localhost" } else { "" };
+        format!("{scheme}{host}{target}{}", super::grpc::PATH)
+    }
+
+    /// The endpoint without the name of a resolver of gRPC, as `dns:///host:port` has one.
+    fn target(&self) -> &str {
+        let endpoint = self.endpoint.trim_end_matches('/');
+        let resolved =
+            ["dns://", "passthrough://"].iter().find_map(|name| endpoint.strip_prefix(name));
+        resolved.and_then(|rest| rest.split_once('/')).map_or(endpoint, |(_, target)| target)
     }
 
     /// Whether requests go in the clear.
@@ -256,7 +283,7 @@ impl Config {
 
     /// The host of requests.
     pub fn host(&self, is_grpc: bool) -> Option<String> {
-        reqwest::Url::parse(&self.url(is_grpc)).ok()?.host_str().map(str::to_owned)
+        Url::parse(&self.url(is_grpc)).ok()?.host_str().map(str::to_owned)
     }
 
     /// How the engine treats this exporter. A push may be several requests, so it has more time.
@@ -267,6 +294,10 @@ impl Config {
             queue: self.sending_queue.queue(),
         }
     }
+}
+
+fn has_scheme(endpoint: &str) -> bool {
+    endpoint.starts_with("http://") || endpoint.starts_with("https://")
 }
 
 #[cfg(test)]
@@ -288,8 +319,30 @@ mod tests {
             ("collector:4317", false, "https://collector:4317/opentelemetry"),
             ("http://collector:4317", false, "http://collector:4317/opentelemetry"),
             ("dns:///collector:4317", true, "http://collector:4317/opentelemetry"),
+            ("dns://8.8.8.8/collector:4317", true, "http://collector:4317/opentelemetry"),
+            ("passthrough:///[::1]:4317", true, "http://[::1]:4317/opentelemetry"),
+            (":4317", true, "http://localhost:4317/opentelemetry"),
+            ("https://collector", true, "https://collector/opentelemetry"),
         ] {
-            assert!(config(endpoint, insecure).url(true).starts_with(start), "{endpoint}");
+            let config = config(endpoint, insecure);
+            assert!(config.url(true).starts_with(start), "{endpoint}");
+            assert_eq!(config.check(true), []);
+        }
+        for wrong in [
+            "unix:///run/a.sock",
+            "unix:a",
+            "a:1,b:2",
+            "localhost",
+            "a:b",
+            "::1",
+            "dns://a:1",
+            "http://",
+        ] {
+            let found = config(wrong, true).check(true);
+            assert!(found.len() == 1 && found[0].0 == "endpoint", "{wrong}: {found:?}");
+        }
+        for wrong in ["collector:4318", "http://", "http://a:b"] {
+            assert_eq!(config(wrong, true).check(false).len(), 1, "{wrong}");
         }
         let http = config("http://c:4318/", false);
         assert_eq!(http.url(false), "http://c:4318/v1development/profiles");
