@@ -111,10 +111,10 @@ pub trait Processor: Send {
 /// Takes profiles out.
 #[async_trait]
 pub trait Exporter: Send {
-    /// One push; when it returns, the profiles are durable at the other end. After a crash the
-    /// same range comes again with the same profiles, so a sink that names what it stores after
-    /// the range stores it once.
-    async fn export(&mut self, export: &Export) -> Result<(), ExportError>;
+    /// One push; when it returns, the profiles are durable at the other end, but for those that it
+    /// says it will never take. After a crash the same range comes again with the same profiles, so
+    /// a sink that names what it stores after the range stores it once.
+    async fn export(&mut self, export: &Export) -> Result<Taken, ExportError>;
 
     /// Work that no push waits for, such as removing what is too old: done at the start and again
     /// after the time that it gives, though nothing comes or a push fails. It must not block.
@@ -126,6 +126,15 @@ pub trait Exporter: Send {
     fn batching(&self) -> Batching {
         Batching::default()
     }
+}
+
+/// What the other end made of a push that it took; by default it took all of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Profiles that it will never take; which ones is not known.
+    pub rejected: usize,
+    /// What it says of the push.
+    pub reason: String,
 }
 
 /// What one push carries: all records `first..=last` of the spool that could be read.

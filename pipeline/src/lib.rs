@@ -9,7 +9,7 @@
 //! use std::{sync::Arc, time::Duration};
 //!
 //! use pipeline::{
-//!     component::{Export, ExportError, Exporter, Outlet, Receiver},
+//!     component::{Export, ExportError, Exporter, Outlet, Receiver, Taken},
 //!     engine::{Pipeline, Sink},
 //!     limits::Limits,
 //!     settings::Settings,
@@ -40,11 +40,11 @@
 //!
 //! #[async_trait::async_trait]
 //! impl Exporter for Names {
-//!     async fn export(&mut self, export: &Export) -> Result<(), ExportError> {
+//!     async fn export(&mut self, export: &Export) -> Result<Taken, ExportError> {
 //!         for stored in &export.profiles {
 //!             let _ = self.0.send(stored.profile.meta.name.clone());
 //!         }
-//!         Ok(())
+//!         Ok(Taken::default())
 //!     }
 //! }
 //!

@@ -182,7 +182,7 @@ async fn requests_become_as_small_as_the_receiver_wants_them() {
         let mut got = 0;
         loop {
             tokio::select! {
-                result = &mut sending => break result.unwrap(),
+                result = &mut sending => break drop(result.unwrap()),
                 profiles = peer.next(Outcome::Delivered) => got += total(&profiles),
             }
         }

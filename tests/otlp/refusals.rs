@@ -1,9 +1,14 @@
 //! What a stranger is answered who does not speak as we do.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
 use exporter::otlp::{Config, Otlp};
 use pipeline::{
     codec::otlp::{self, answer},
-    component::{ExportError, Exporter},
+    component::{ExportError, Exporter, Taken},
     receipt::Outcome,
 };
 use reqwest::Client;
@@ -92,6 +97,32 @@ async fn nobody_there_and_not_grpc_may_come_later_or_never() {
     peer.end().await;
     let error = Otlp::new(&nobody, true).unwrap().export(&export).await.unwrap_err();
     assert!(matches!(error, ExportError::Retryable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_rejected_is_counted_in_profiles_and_not_sent_again() {
+    let Some(mut export) = export(40) else { return };
+    export.profiles.retain(|stored| stored.profile.meta.sample_types.len() == 2);
+    let count = export.profiles.len();
+    assert!(count > 3);
+    for (said, rejected) in [(0, 0), (4, 2), (3, 2), (1 << 40, count)] {
+        let answered = Arc::new(AtomicUsize::new(0));
+        let requests = Arc::clone(&answered);
+        let answer = move || {
+            requests.fetch_add(1, Relaxed);
+            std::future::ready(answer::response(said, "too old"))
+        };
+        let app = axum::Router::new().fallback(answer);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move { axum::serve(listener, app).await });
+        let config = Config { endpoint, ..Config::default() };
+        let taken = Otlp::new(&config, false).unwrap().export(&export).await.unwrap();
+        let reason = if said == 0 { "" } else { "too old" };
+        assert_eq!(taken, Taken { rejected, reason: reason.into() });
+        assert_eq!(answered.load(Relaxed), 1);
+        server.abort();
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use anyhow::Context;
 use async_trait::async_trait;
 use pipeline::{
     codec::otlp,
-    component::{Export, ExportError, Exporter},
+    component::{Export, ExportError, Exporter, Taken},
 };
 use serde_json::Value;
 
@@ -46,9 +46,9 @@ impl Debug {
 
 #[async_trait]
 impl Exporter for Debug {
-    async fn export(&mut self, export: &Export) -> Result<(), ExportError> {
+    async fn export(&mut self, export: &Export) -> Result<Taken, ExportError> {
         if !self.sampled() {
-            return Ok(());
+            return Ok(Taken::default());
         }
         let config = Arc::clone(&self.config);
         let profiles = export.profiles.iter().map(|stored| Arc::clone(&stored.profile));
@@ -59,7 +59,7 @@ impl Exporter for Debug {
             write(&config, &request.context("read own JSON")?)
         });
         let written = written.await.context("write profiles");
-        written.flatten().map_err(ExportError::Permanent)
+        written.flatten().map_err(ExportError::Permanent).map(|()| Taken::default())
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Client {
     made: Instant,
     url: Url,
     /// Host and port of the other end.
-    place: String,
+    pub(super) place: String,
     headers: HeaderMap,
 }
 

@@ -7,27 +7,29 @@ mod config;
 mod connection;
 mod grpc;
 mod http;
+mod size;
 
 pub use compress::Compression;
 pub use config::{Config, Encoding};
 pub use connection::{Keepalive, Tls};
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use async_trait::async_trait;
 use pipeline::{
     codec::otlp::{self, Position},
-    component::{Batching, Export, ExportError, Exporter},
+    component::{Batching, Export, ExportError, Exporter, Taken},
     profile::Profile,
 };
 
-use self::client::Client;
+use self::{client::Client, size::Size};
 
 /// Bytes that are left free in a request of gRPC, of the 4 MiB that a receiver takes by default.
 const SLACK: usize = 64 << 10;
-/// A request is not made smaller than this because the other end says that it is too large.
-const REQUEST_BYTES_MIN: usize = 16 << 10;
 /// A refusal that does not say why may be one of size above this.
 const MAYBE_LARGE_BYTES: usize = 4 << 20;
 
@@ -36,9 +38,20 @@ pub struct Otlp {
     config: Config,
     is_grpc: bool,
     client: Client,
-    bytes_max: usize,
+    size: Size,
     /// How far the push with these numbers came before it failed.
-    progress: Option<(u64, u64, Position)>,
+    progress: Option<Progress>,
+}
+
+/// A push that is under way.
+#[derive(Clone, Debug, Default)]
+struct Progress {
+    first: u64,
+    last: u64,
+    at: Position,
+    /// OTLP profiles that were not taken so far, and why.
+    rejected: usize,
+    reason: String,
 }
 
 /// What the other end made of a request.
@@ -73,7 +86,8 @@ impl Otlp {
             (0, false) => 16 << 20,
             (bytes_max, _) => bytes_max,
         };
-        Ok(Self { config: config.clone(), is_grpc, client, bytes_max, progress: None })
+        let size = Size::new(bytes_max);
+        Ok(Self { config: config.clone(), is_grpc, client, size, progress: None })
     }
 
     async fn pack(
@@ -81,7 +95,7 @@ impl Otlp {
         profiles: &Arc<Vec<Arc<Profile>>>,
         at: Position,
     ) -> anyhow::Result<Option<Packed>> {
-        let (profiles, bytes_max) = (Arc::clone(profiles), self.bytes_max);
+        let (profiles, bytes_max) = (Arc::clone(profiles), self.size.bytes_max(Instant::now()));
         let (is_grpc, encoding) = (self.is_grpc, self.config.encoding);
         let compression = self.config.compression;
         let packed = tokio::task::spawn_blocking(move || {
@@ -113,9 +127,17 @@ impl Otlp {
     }
 }
 
+/// A profile of several types is as many in OTLP, whose number the other end says.
+fn taken(profiles: &[Arc<Profile>], progress: Progress) -> Taken {
+    let Progress { rejected, reason, .. } = progress;
+    let sent: usize = profiles.iter().map(|profile| profile.meta.sample_types.len()).sum();
+    let rejected = rejected.min(sent) * profiles.len();
+    Taken { rejected: rejected.div_ceil(sent.max(1)), reason }
+}
+
 #[async_trait]
 impl Exporter for Otlp {
-    async fn export(&mut self, export: &Export) -> Result<(), ExportError> {
+    async fn export(&mut self, export: &Export) -> Result<Taken, ExportError> {
         let later = |source, after| ExportError::Retryable { source, after };
         let profiles = export.profiles.iter().map(|stored| Arc::clone(&stored.profile));
         // A profile without samples is refused by some; that nothing happened is not sent.
@@ -123,41 +145,43 @@ impl Exporter for Otlp {
             Arc::new(profiles.filter(|profile| !profile.is_empty()).collect());
         let (first, last) = (export.first, export.last);
         // What was taken before the push failed is not sent again.
-        let mut at = match self.progress.take() {
-            Some((f, l, at)) if (f, l) == (first, last) => at,
-            _ => Position::default(),
-        };
+        let known = self.progress.take();
+        let known = known.filter(|known| (known.first, known.last) == (first, last));
+        let mut progress = known.unwrap_or_else(|| Progress { first, last, ..Progress::default() });
         self.client.refresh(&self.config, self.is_grpc).map_err(|error| later(error, None))?;
         let mut refused = None;
         loop {
             // Kept across an `await` that a timeout may cut off.
-            self.progress = Some((first, last, at));
-            let packed = self.pack(&profiles, at).await.map_err(ExportError::Permanent)?;
+            self.progress = Some(progress.clone());
+            let packed = self.pack(&profiles, progress.at).await.map_err(ExportError::Permanent)?;
             let Some(Packed { body, bytes, end }) = packed else { break };
             match self.send(body).await {
                 Answer::Taken(rejected, reason) => {
-                    if rejected > 0 {
-                        tracing::warn!(rejected, reason, "the other end refused profiles");
+                    let rejected = usize::try_from(rejected).unwrap_or_default();
+                    progress.rejected = progress.rejected.saturating_add(rejected);
+                    if !reason.is_empty() {
+                        progress.reason = reason;
                     }
-                    at = end;
+                    progress.at = end;
                 }
                 Answer::Later(error, after) => return Err(later(error, after)),
-                Answer::TooLarge(_) if bytes > REQUEST_BYTES_MIN => {
-                    self.bytes_max = (bytes / 2).max(REQUEST_BYTES_MIN);
-                    tracing::info!(bytes_max = self.bytes_max, "requests become smaller");
+                Answer::TooLarge(_) if self.size.refused(bytes, Instant::now()) => {
+                    tracing::info!(bytes, place = self.client.place, "requests become smaller");
                 }
-                Answer::Never(_) if bytes > MAYBE_LARGE_BYTES => {
-                    self.bytes_max = bytes / 2;
-                }
+                Answer::Never(_)
+                    if bytes > MAYBE_LARGE_BYTES && self.size.refused(bytes, Instant::now()) => {}
                 // The rest of the push may be good.
                 Answer::Never(error) | Answer::TooLarge(error) => {
                     refused.get_or_insert(error);
-                    at = end;
+                    progress.at = end;
                 }
             }
         }
         self.progress = None;
-        refused.map_or(Ok(()), |error| Err(ExportError::Permanent(error)))
+        match refused {
+            Some(error) => Err(ExportError::Permanent(error)),
+            None => Ok(taken(&profiles, progress)),
+        }
     }
 
     fn batching(&self) -> Batching {

@@ -12,7 +12,7 @@ use anyhow::Context;
 use async_trait::async_trait;
 use lake::{Incoming, Options, WriteError, Writer, WriterId};
 use pipeline::{
-    component::{Batching, Export, ExportError, Exporter},
+    component::{Batching, Export, ExportError, Exporter, Taken},
     storage::Disk,
 };
 
@@ -93,7 +93,7 @@ impl Parquet {
 
 #[async_trait]
 impl Exporter for Parquet {
-    async fn export(&mut self, export: &Export) -> Result<(), ExportError> {
+    async fn export(&mut self, export: &Export) -> Result<Taken, ExportError> {
         let range = (export.first, export.last);
         let profiles: Vec<Incoming> = export
             .profiles
@@ -106,10 +106,11 @@ impl Exporter for Parquet {
         let place = Arc::clone(&self.place);
         let written = tokio::task::spawn_blocking(move || place.write(range, &profiles));
         let written = written.await.map_err(|panic| ExportError::Permanent(panic.into()))?;
-        written.map_err(|error| match error.is_retryable() {
+        let written = written.map_err(|error| match error.is_retryable() {
             true => ExportError::Retryable { source: error.into(), after: None },
             false => ExportError::Permanent(error.into()),
-        })
+        });
+        written.map(|()| Taken::default())
     }
 
     fn tidy(&mut self) -> Option<Duration> {

@@ -16,7 +16,7 @@ use super::{
     tests::{profile, spool_config},
 };
 use crate::{
-    component::{Batching, Content, Export, ExportError, Exporter, Outlet, Receiver},
+    component::{Batching, Content, Export, ExportError, Exporter, Outlet, Receiver, Taken},
     settings::Settings,
     spool::Spool,
     storage::Disk,
@@ -50,10 +50,10 @@ struct Pushes(Instant, Arc<Mutex<Vec<(f64, usize)>>>);
 
 #[async_trait]
 impl Exporter for Pushes {
-    async fn export(&mut self, export: &Export) -> Result<(), ExportError> {
+    async fn export(&mut self, export: &Export) -> Result<Taken, ExportError> {
         let push = (self.0.elapsed().as_secs_f64(), export.profiles.len());
         self.1.lock().expect("whole").push(push);
-        Ok(())
+        Ok(Taken::default())
     }
 
     fn batching(&self) -> Batching {
@@ -83,8 +83,8 @@ struct Tidy(Instant, Arc<Mutex<Vec<u64>>>);
 
 #[async_trait]
 impl Exporter for Tidy {
-    async fn export(&mut self, _: &Export) -> Result<(), ExportError> {
-        Ok(())
+    async fn export(&mut self, _: &Export) -> Result<Taken, ExportError> {
+        Ok(Taken::default())
     }
 
     fn tidy(&mut self) -> Option<Duration> {

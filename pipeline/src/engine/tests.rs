@@ -14,12 +14,14 @@ use tokio_util::sync::CancellationToken;
 use super::{Pipeline, PipelineStats, Sink};
 use crate::{
     codec::{otlp, record},
-    component::{Batching, Content, Export, ExportError, Exporter, Outlet, Processor, Receiver},
+    component::{
+        Batching, Content, Export, ExportError, Exporter, Outlet, Processor, Receiver, Taken,
+    },
     limits::Limits,
     profile::{Builder, Label, LabelValue, Meta, Profile, SampleType, Temporality},
     receipt::Outcome,
     settings::Settings,
-    spool::{FreeFloor, FullPolicy, Spool, SpoolConfig},
+    spool::{DropReason, FreeFloor, FullPolicy, Spool, SpoolConfig},
     storage::Disk,
 };
 
@@ -71,6 +73,8 @@ impl Receiver for Numbers {
 #[derive(Clone, Copy)]
 enum Answer {
     Take,
+    /// Takes all but two of each push.
+    Reject,
     Refuse,
     Fail,
     Hang,
@@ -92,9 +96,9 @@ impl Memory {
 
 #[async_trait]
 impl Exporter for Memory {
-    async fn export(&mut self, export: &Export) -> Result<(), ExportError> {
+    async fn export(&mut self, export: &Export) -> Result<Taken, ExportError> {
         match self.1 {
-            Answer::Take => {}
+            Answer::Take | Answer::Reject => {}
             Answer::Refuse => return Err(ExportError::Permanent(anyhow::anyhow!("no"))),
             Answer::Fail => {
                 let source = anyhow::anyhow!("later");
@@ -105,7 +109,8 @@ impl Exporter for Memory {
         assert!(export.first <= export.last);
         let numbers = export.profiles.iter().map(|p| (export.first, p.profile.meta.time_ns));
         self.0.lock().expect("whole").extend(numbers);
-        Ok(())
+        let rejected = if matches!(self.1, Answer::Reject) { 2 } else { 0 };
+        Ok(Taken { rejected, reason: "no".into() })
     }
 
     /// So few that a push ends in the middle of a request.
@@ -117,7 +122,7 @@ impl Exporter for Memory {
 /// What takes everything may take its time.
 fn settings(answer: Answer) -> Settings {
     let timeout = match answer {
-        Answer::Take => Duration::ZERO,
+        Answer::Take | Answer::Reject => Duration::ZERO,
         Answer::Refuse | Answer::Fail | Answer::Hang => Duration::from_millis(50),
     };
     let mut settings = Settings { timeout, ..Settings::default() };
@@ -196,6 +201,23 @@ async fn a_dead_exporter_delays_nobody_and_loses_nothing() {
         assert_eq!(mended.numbers(), (0..20).collect::<Vec<_>>());
         assert_eq!((live.numbers().len(), stats.spool().exporters["dead"].delivered), (20, 20));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_rejected_of_a_push_is_not_delivered() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let choosy = Memory::new(Answer::Reject);
+    let stats = run(dir.path(), 40, &[("choosy", &choosy)]).await;
+    let mut pushes: Vec<_> = choosy.0.lock().expect("whole").iter().map(|p| p.0).collect();
+    let each = pushes.chunk_by(|a, b| a == b).map(|push| push.len().min(2) as u64);
+    let rejected = each.sum::<u64>();
+    pushes.dedup();
+    let totals = &stats.spool().exporters["choosy"];
+    assert_eq!(totals.dropped[&DropReason::Rejected], rejected);
+    assert_eq!((totals.delivered, totals.dead_lettered), (40 - rejected, 0));
+    let pushed =
+        stats.exporters().iter().map(|(_, stats)| (stats.pushes(), stats.samples())).next();
+    assert_eq!(pushed, Some((pushes.len() as u64, (40 - rejected, rejected))));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,7 +20,7 @@ use super::{
     stats::ExporterStats,
 };
 use crate::{
-    component::{Batching, Export, ExportError, Stored},
+    component::{Batching, Export, ExportError, Stored, Taken},
     spool::{DropReason, Outcome, Reader, Record, Spool, SpoolError},
     trace::{Span, Trail},
 };
@@ -53,7 +53,8 @@ pub struct Worker {
 
 /// How a push ended.
 enum Pushed {
-    Delivered,
+    /// But for so many profiles.
+    Delivered(usize),
     DeadLettered(String),
     Expired,
     /// The pipeline stops: the records stay pending.
@@ -164,20 +165,23 @@ impl Worker {
         let (profiles, records) = self.decode(records).await?;
         let export = Export { first: range.start, last: range.end - 1, profiles };
         let pushed = match export.profiles.is_empty() {
-            true => Pushed::Delivered, // All of them are dead letters or were dropped.
+            true => Pushed::Delivered(0), // All of them are dead letters or were dropped.
             false => self.attempts(&export, &records, drained).await?,
         };
         self.describe(&mut span, &export, &pushed);
         drop(span);
         let outcome = match &pushed {
-            Pushed::Delivered => Outcome::Delivered,
+            Pushed::Delivered(rejected) => {
+                self.reject(&records[..*rejected]).await?;
+                Outcome::Delivered
+            }
             Pushed::DeadLettered(reason) => {
-                self.stats.gave_up(samples(&export));
+                self.stats.gave_up(samples(&export.profiles));
                 self.dead_letter(records, export, reason.clone()).await?;
                 Outcome::DeadLettered
             }
             Pushed::Expired => {
-                self.stats.gave_up(samples(&export));
+                self.stats.gave_up(samples(&export.profiles));
                 Outcome::Dropped(DropReason::Expired)
             }
             Pushed::Stopped => return Ok(ControlFlow::Break(())),
@@ -191,7 +195,7 @@ impl Worker {
         span.set("profpipe.exporter", || self.sink.id.clone());
         span.set("profpipe.profiles", || export.profiles.len() as i64);
         match pushed {
-            Pushed::Delivered => {}
+            Pushed::Delivered(_) => {}
             Pushed::DeadLettered(why) => span.fail(|| why.clone()),
             Pushed::Expired => span.fail(|| "expired".into()),
             Pushed::Stopped => span.fail(|| "the pipeline stopped".into()),
@@ -225,10 +229,7 @@ impl Worker {
                 () = too_late => return Ok(Pushed::Stopped),
             };
             let (error, after) = match result {
-                Ok(Ok(())) => {
-                    self.stats.succeeded(samples(export));
-                    return Ok(Pushed::Delivered);
-                }
+                Ok(Ok(taken)) => return Ok(self.taken(export, taken)),
                 Ok(Err(ExportError::Permanent(error))) => {
                     let error = format!("{error:#}");
                     tracing::error!(
@@ -262,6 +263,31 @@ impl Worker {
                 return Ok(Pushed::Stopped);
             }
         }
+    }
+
+    /// Counts a push that the other end took, or most of it.
+    fn taken(&self, export: &Export, taken: Taken) -> Pushed {
+        let Taken { rejected, reason } = taken;
+        let rejected = rejected.min(export.profiles.len());
+        if rejected > 0 || !reason.is_empty() {
+            let exporter = &self.sink.id;
+            tracing::warn!(exporter, rejected, reason, "the other end has something to say");
+        }
+        // Which ones were rejected is not said: the first ones stand for them.
+        let (not, sent) = export.profiles.split_at(rejected);
+        self.stats.succeeded(samples(sent));
+        self.stats.gave_up(samples(not));
+        Pushed::Delivered(rejected)
+    }
+
+    /// Counts what the other end rejected of a push that it took.
+    async fn reject(&mut self, records: &[Record]) -> anyhow::Result<()> {
+        let numbers: Vec<u64> = records.iter().map(|record| record.seq).collect();
+        let outcome = Outcome::Dropped(DropReason::Rejected);
+        self.with_reader(move |reader| {
+            numbers.into_iter().try_for_each(|number| reader.done(number..number + 1, outcome))
+        })
+        .await
     }
 
     /// Records to profiles. What is not whole becomes a dead letter of its own.
@@ -353,8 +379,8 @@ impl Gathered {
     }
 }
 
-fn samples(export: &Export) -> u64 {
-    export.profiles.iter().map(|stored| stored.profile.len() as u64).sum()
+fn samples(profiles: &[Stored]) -> u64 {
+    profiles.iter().map(|stored| stored.profile.len() as u64).sum()
 }
 
 fn far() -> Instant {

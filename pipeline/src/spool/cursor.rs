@@ -23,12 +23,20 @@ pub enum DropReason {
     Corrupt,
     /// The exporter cannot send anything of that size.
     TooLarge,
+    /// The destination took the push, but said that it will never take this one of it.
+    Rejected,
 }
 
 impl DropReason {
     /// All reasons, in the order in which they are stored.
-    pub const ALL: [Self; 5] =
-        [Self::SpoolFull, Self::Expired, Self::ExporterRemoved, Self::Corrupt, Self::TooLarge];
+    pub const ALL: [Self; 6] = [
+        Self::SpoolFull,
+        Self::Expired,
+        Self::ExporterRemoved,
+        Self::Corrupt,
+        Self::TooLarge,
+        Self::Rejected,
+    ];
 
     /// The value of the metric label `reason`.
     pub fn as_str(self) -> &'static str {
@@ -38,6 +46,7 @@ impl DropReason {
             Self::ExporterRemoved => "exporter_removed",
             Self::Corrupt => "corrupt",
             Self::TooLarge => "too_large",
+            Self::Rejected => "rejected",
         }
     }
 }
@@ -135,7 +144,8 @@ impl Progress {
         let never_stored = fields.u64()?;
         let mut dropped = [0; DropReason::ALL.len()];
         for count in &mut dropped {
-            *count = fields.u64()?;
+            // A cursor that was saved before there was a reason has no count of it.
+            *count = fields.u64().unwrap_or_default();
         }
         let settled = dropped.iter().chain([&delivered, &dead_lettered]).map(|n| u128::from(*n));
         let passed = u128::from(position.checked_sub(start)?) + u128::from(never_stored);
@@ -257,7 +267,9 @@ mod tests {
         let mut progress = Progress::starting_at(3);
         progress.drop_on_arrival(2);
         let mut body = progress.encode();
-        assert_eq!(Progress::decode(&body), Some(progress));
+        assert_eq!(Progress::decode(&body), Some(progress.clone()));
+        let before_rejected = &body[..body.len() - 8];
+        assert_eq!(Progress::decode(before_rejected), Some(progress));
         assert_eq!(Progress::decode(&body[1..]), None);
         body[8] += 1;
         assert_eq!(Progress::decode(&body), None);

@@ -14,7 +14,7 @@ use anyhow::Context;
 use clap::Args as ClapArgs;
 use indicatif::{ProgressBar, ProgressStyle};
 use lake::{Lake, WriterId};
-use pipeline::component::{Export, ExportError, Exporter};
+use pipeline::component::{Export, ExportError, Exporter, Taken};
 
 use self::{cursor::Cursor, pages::Pages};
 use super::{
@@ -167,7 +167,11 @@ impl Replay {
         let (start, mut wait) = (Instant::now(), WAIT.0);
         loop {
             let (error, after) = match self.exporter.export(export).await {
-                Ok(()) => return Ok(()),
+                Ok(Taken { rejected: 0, .. }) => return Ok(()),
+                Ok(Taken { rejected, reason }) => {
+                    let line = format!("profpipe: {rejected} profiles were rejected: {reason}");
+                    return Ok(self.bar.suspend(|| writeln!(io::stderr(), "{line}"))?);
+                }
                 Err(ExportError::Permanent(error)) => return Err(error),
                 Err(ExportError::Retryable { source, after }) => (source, after),
             };
