@@ -11,7 +11,7 @@ use pipeline::{
     component::{ExportError, Exporter, Taken},
     receipt::Outcome,
 };
-use reqwest::Client;
+use reqwest::{Client, Method};
 
 use super::{Peer, export};
 
@@ -57,9 +57,57 @@ async fn http_says_what_is_wrong() {
         let answer = String::from_utf8_lossy(&answer);
         assert!(got == status && answer.contains(says), "{what}: {got} {answer}");
     }
-    let get = Client::new().get(format!("{}{path}", peer.http()));
-    let get = get.header("content-type", PROTOBUF).send().await.unwrap();
-    assert_eq!((get.status().as_u16(), get.headers()["allow"].to_str().unwrap()), (405, "POST"));
+    for method in [Method::GET, Method::OPTIONS, Method::HEAD, Method::PUT] {
+        for kind in [PROTOBUF, "application/json", ""] {
+            let asked = Client::new().request(method.clone(), format!("{}{path}", peer.http()));
+            let asked = asked.header("content-type", kind).send().await.unwrap();
+            let allow = asked.headers()["allow"].to_str().unwrap();
+            assert_eq!((asked.status().as_u16(), allow), (405, "POST"), "{method}, {kind}");
+        }
+    }
+    peer.end().await;
+}
+
+#[tokio::test]
+async fn names_in_any_case_are_known_and_parameters_are_not_read() {
+    let Some(export) = export(1) else { return };
+    let mut peer = Peer::start(|_, _| {});
+    let proto = otlp::encode([&*export.profiles[0].profile]);
+    let url = format!("{}/v1development/profiles", peer.http());
+    for (kind, encoding, body) in [
+        ("Application/X-Protobuf", "ZSTD", zstd_of(&proto)),
+        ("APPLICATION/JSON; charset=UTF-8; v=\"a;b\"", "Identity", otlp::json::request(&proto)),
+    ] {
+        let headers = [("content-type", kind), ("content-encoding", encoding)];
+        let posted = post(url.clone(), &headers, body);
+        let ((status, _), taken) = tokio::join!(posted, peer.next(Outcome::Delivered));
+        assert_eq!((status, taken.len()), (200, 1), "{kind}");
+    }
+    peer.end().await;
+}
+
+#[tokio::test]
+async fn json_says_when_to_come_again_and_is_not_read_deeper_than_it_can_be() {
+    let Some(export) = export(1) else { return };
+    let mut peer = Peer::start(|_, _| {});
+    let json = otlp::json::request(&otlp::encode([&*export.profiles[0].profile]));
+    let url = format!("{}/v1development/profiles", peer.http());
+    let kind = [("content-type", "application/json")];
+    let posted = post(url.clone(), &kind, json);
+    let ((status, answer), _) = tokio::join!(posted, peer.next(Outcome::Lost));
+    let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+    let detail = &answer["details"][0];
+    assert_eq!((status, &detail["retryDelay"]), (503, &"1s".into()), "{answer}");
+    assert_eq!(detail["@type"], "type.googleapis.com/google.rpc.RetryInfo");
+    let unknown = format!("{{\"a\":{}{}}}", "[".repeat(1 << 20), "]".repeat(1 << 20));
+    let (open, close) = (r#"{"arrayValue":{"values":["#, "]}}");
+    let value = format!("{}{}", open.repeat(100_000), close.repeat(100_000));
+    let attributes = format!(r#"[{{"key":"a","value":{value}}}]"#);
+    let known = format!(r#"{{"resourceProfiles":[{{"resource":{{"attributes":{attributes}}}}}]}}"#);
+    for (deep, want) in [(unknown, 200), (known, 400)] {
+        let (status, answer) = post(url.clone(), &kind, deep.into_bytes()).await;
+        assert_eq!(status, want, "{}", String::from_utf8_lossy(&answer));
+    }
     peer.end().await;
 }
 

@@ -34,33 +34,30 @@ pub(crate) async fn answer(
     peer: SocketAddr,
     intake: &Intake,
 ) -> Answer {
-    let text = |name: HeaderName| {
-        let value = request.headers().get(name).and_then(|value| value.to_str().ok());
-        value.unwrap_or_default().split(';').next().unwrap_or_default().trim()
-    };
-    let form = match text(CONTENT_TYPE) {
-        PROTOBUF => Form::Protobuf,
-        JSON => Form::Json,
-        _ => {
-            let message = format!("the content type must be {PROTOBUF} or {JSON}");
-            return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
+    let form = form(&request);
+    let wrong = |code, message: String| match form {
+        Some(form) => {
+            let status = Status { code: INVALID_ARGUMENT, message, retry_after: None };
+            failed(code, &status, form)
         }
+        None => plain(code, message),
     };
-    let wrong = |message: String| Status { code: INVALID_ARGUMENT, message, retry_after: None };
     if request.uri().path() != PATH {
-        let status = wrong(format!("only {PATH} is there"));
-        return failed(StatusCode::NOT_FOUND, &status, form);
+        return wrong(StatusCode::NOT_FOUND, format!("only {PATH} is there"));
     }
     if request.method() != Method::POST {
-        let status = wrong("only POST is there".into());
-        let mut answer = failed(StatusCode::METHOD_NOT_ALLOWED, &status, form);
+        let mut answer = wrong(StatusCode::METHOD_NOT_ALLOWED, "only POST is there".into());
         answer.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         return answer;
     }
-    let encoding = text(CONTENT_ENCODING);
-    if !matches!(encoding, "" | "identity" | "gzip" | "zstd") {
-        let status = wrong(format!("content encoding {encoding} is not known"));
-        return failed(StatusCode::UNSUPPORTED_MEDIA_TYPE, &status, form);
+    let Some(form) = form else {
+        let message = format!("the content type must be {PROTOBUF} or {JSON}");
+        return wrong(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
+    };
+    let encoding = word(&request, CONTENT_ENCODING);
+    if !matches!(encoding.as_str(), "" | "identity" | "gzip" | "zstd") {
+        let message = format!("content encoding {encoding} is not known");
+        return wrong(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
     }
     match intake.take(request.into_body(), intake.otlp(form), peer).await {
         Verdict::Taken(rejected, reason) => {
@@ -90,9 +87,7 @@ pub(crate) async fn answer(
 
 /// The answer to a stranger, who is told how to say who he is.
 pub(crate) fn denied(request: &Request<Incoming>, denied: Denied, challenge: &str) -> Answer {
-    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let is_json = content_type.is_some_and(|text| text.starts_with(JSON));
-    let form = if is_json { Form::Json } else { Form::Protobuf };
+    let form = form(request).unwrap_or(Form::Protobuf);
     let message = denied.to_string();
     let status = Status { code: UNAUTHENTICATED, message, retry_after: None };
     let mut answer = failed(StatusCode::UNAUTHORIZED, &status, form);
@@ -100,6 +95,22 @@ pub(crate) fn denied(request: &Request<Incoming>, denied: Denied, challenge: &st
         answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
     answer
+}
+
+/// How the body is written; nothing where it is in no form that is known.
+fn form(request: &Request<Incoming>) -> Option<Form> {
+    match word(request, CONTENT_TYPE).as_str() {
+        PROTOBUF => Some(Form::Protobuf),
+        JSON => Some(Form::Json),
+        _ => None,
+    }
+}
+
+/// A header field without its parameters, in small letters: case does not count in these.
+fn word(request: &Request<Incoming>, name: HeaderName) -> String {
+    let value = request.headers().get(name).and_then(|value| value.to_str().ok());
+    let word = value.unwrap_or_default().split(';').next().unwrap_or_default();
+    word.trim().to_ascii_lowercase()
 }
 
 /// A refusal, in the form in which the request came.

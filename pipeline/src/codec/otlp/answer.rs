@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::codec::wire::{Cursor, Fault, Value, put_bytes, put_int};
 
-const RETRY_INFO: &[u8] = b"type.googleapis.com/google.rpc.RetryInfo";
+const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
 /// A refusal as it stands on the wire.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Status {
             put_int(&mut duration, 1, after.as_secs());
             put_int(&mut duration, 2, after.subsec_nanos().into());
             put_bytes(&mut info, 1, &duration);
-            put_bytes(&mut any, 1, RETRY_INFO);
+            put_bytes(&mut any, 1, RETRY_INFO.as_bytes());
             put_bytes(&mut any, 2, &info);
             put_bytes(&mut out, 3, &any);
         }
@@ -52,7 +52,8 @@ impl Status {
                     self.message = String::from_utf8_lossy(text.bytes()).into_owned();
                 }
                 (3, Value::Bytes(any)) => {
-                    let is_retry = inner(any, 1)?.is_some_and(|url| url.bytes() == RETRY_INFO);
+                    let is_retry =
+                        inner(any, 1)?.is_some_and(|url| url.bytes() == RETRY_INFO.as_bytes());
                     let info = inner(any, 2)?.filter(|_| is_retry);
                     if let Some(duration) = info.map(|info| inner(info, 1)).transpose()?.flatten() {
                         self.retry_after = Some(read_duration(duration)?);
@@ -64,9 +65,13 @@ impl Status {
         Ok(())
     }
 
-    /// The message in JSON, without details.
+    /// The message in JSON.
     pub fn json(&self) -> Vec<u8> {
-        let json = serde_json::json!({"code": self.code, "message": self.message});
+        let mut json = serde_json::json!({"code": self.code, "message": self.message});
+        if let Some(after) = self.retry_after {
+            let delay = format!("{}s", after.as_secs_f64());
+            json["details"] = serde_json::json!([{"@type": RETRY_INFO, "retryDelay": delay}]);
+        }
         json.to_string().into_bytes()
     }
 }
@@ -144,5 +149,10 @@ mod tests {
         assert_eq!(read_response(&[0x0a, 9]), (0, String::new()));
         let status = Status { code: 3, message: "a\"b".into(), retry_after: None };
         assert_eq!(status.json(), br#"{"code":3,"message":"a\"b"}"#);
+        let after = Some(Duration::from_millis(1500));
+        let json = Status { code: 14, message: "full".into(), retry_after: after }.json();
+        let info = r#"{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"1.5s"}"#;
+        let want = format!(r#"{{"code":14,"details":[{info}],"message":"full"}}"#);
+        assert_eq!(String::from_utf8(json).unwrap(), want);
     }
 }
