@@ -8,6 +8,7 @@ use std::{
 };
 
 use pipeline::{codec::pprof, limits::Limits, profile::Profile, receipt::Outcome};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::{process::Command, time::timeout};
 
 use super::Peer;
@@ -100,6 +101,47 @@ async fn what_was_broken_off_goes_on_and_nothing_comes_twice() {
         assert!(more.is_err(), "nothing more comes");
         peer.end().await;
     }
+}
+
+#[tokio::test]
+async fn a_signal_lets_the_batch_in_flight_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let (lake, cursor) = (lake(dir.path()), dir.path().join("cursor"));
+    let mut peer = Peer::start(|_, _| {});
+    let run = |peer: &Peer| {
+        let mut command = export(&lake, &peer.http(), &cursor, &[]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap()
+    };
+    let mut sums = BTreeMap::new();
+    for (signal, outcome, says) in [
+        (Signal::TERM, Outcome::Delivered, "stopped after 64 profiles; the same command"),
+        (Signal::INT, Outcome::Delivered, "stopped after 128 profiles; the same command"),
+        // What would be tried again is left to the next run.
+        (Signal::TERM, Outcome::Lost, "stopped after 128 profiles; the same command"),
+    ] {
+        let child = run(&peer);
+        let batch = timeout(Duration::from_secs(20), peer.batches.recv()).await.unwrap().unwrap();
+        let pid = Pid::from_raw(child.id().unwrap() as i32).unwrap();
+        kill_process(pid, signal).unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if outcome == Outcome::Delivered {
+            add(&batch.content.profiles().unwrap(), &mut sums);
+        }
+        batch.receipt.settle(outcome);
+        let ended = timeout(Duration::from_secs(5), child.wait_with_output()).await;
+        let ended = ended.expect("ends soon").unwrap();
+        let error = String::from_utf8(ended.stderr).unwrap();
+        assert!(ended.status.code() == Some(1) && error.contains(says), "{error}");
+        assert!(error.contains("it was asked to stop"), "{error}");
+    }
+    let rest = tokio::spawn(run(&peer).wait_with_output());
+    while sums.len() < PROFILES as usize {
+        add(&peer.next(Outcome::Delivered).await, &mut sums);
+    }
+    assert!(rest.await.unwrap().unwrap().status.success() && !cursor.is_file());
+    let want: BTreeMap<_, _> = (0..PROFILES).map(|n| (format!("f{n}"), n + 1)).collect();
+    assert_eq!(sums, want, "each once");
+    peer.end().await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod cursor;
 mod pages;
+mod stop;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -16,7 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lake::{Lake, WriterId};
 use pipeline::component::{Export, ExportError, Exporter, Taken};
 
-use self::{cursor::Cursor, pages::Pages};
+use self::{cursor::Cursor, pages::Pages, stop::Stop};
 use super::{
     Failure,
     select::{LakeArgs, SelectArgs},
@@ -30,6 +31,8 @@ use crate::{
 const WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// How often there is a line where there is no terminal.
 const LINE: Duration = Duration::from_secs(10);
+
+const ASKED: &str = "it was asked to stop";
 
 /// Arguments of `export`.
 #[derive(ClapArgs, Debug)]
@@ -69,6 +72,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
     selection.range = cursor.range();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("start the runtime")?;
+    let stop = {
+        let _within = runtime.enter();
+        Stop::listen()?
+    };
     let writer = WriterId::random(); // Only lakes are written under it.
     let mut replay = Replay {
         exporter: exporter::build(&id, &config, &writer)?,
@@ -76,6 +83,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         bar: ProgressBar::hidden(),
         said: Instant::now(),
         sent: cursor.sent,
+        stop,
     };
     if known {
         let sent = cursor.sent;
@@ -124,6 +132,7 @@ struct Replay {
     said: Instant,
     /// Profiles that were sent, by runs before as well.
     sent: u64,
+    stop: Stop,
 }
 
 impl Replay {
@@ -148,6 +157,7 @@ impl Replay {
         let mut pages = Pages::new(lake, selection, cursor.at());
         let mut number = 0;
         while let Some(batch) = pages.next_batch()? {
+            anyhow::ensure!(!self.stop.asked, ASKED);
             number += 1;
             let export = Export { first: number, last: number, profiles: batch.profiles };
             runtime.block_on(self.send(&export))?;
@@ -166,7 +176,11 @@ impl Replay {
     async fn send(&mut self, export: &Export) -> anyhow::Result<()> {
         let (start, mut wait) = (Instant::now(), WAIT.0);
         loop {
-            let (error, after) = match self.exporter.export(export).await {
+            let result = tokio::select! {
+                result = self.exporter.export(export) => result,
+                () = self.stop.too_late() => anyhow::bail!(ASKED),
+            };
+            let (error, after) = match result {
                 Ok(Taken { rejected: 0, .. }) => return Ok(()),
                 Ok(Taken { rejected, reason }) => {
                     let line = format!("profpipe: {rejected} profiles were rejected: {reason}");
@@ -181,7 +195,10 @@ impl Replay {
             }
             let line = format!("profpipe: {error:#}; tries again in {pause:?}");
             self.bar.suspend(|| writeln!(io::stderr(), "{line}"))?;
-            tokio::time::sleep(pause).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.stop.asked() => anyhow::bail!(ASKED),
+            }
             wait = (wait * 2).min(WAIT.1);
         }
     }
