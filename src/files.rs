@@ -55,9 +55,14 @@ pub fn limits() -> Limits {
 
 /// Puts the bytes of a file in the place of others; of one that is too large as many as show it.
 pub fn read_whole(file: &Path, bytes: &mut Vec<u8>) -> anyhow::Result<()> {
+    read_all(File::open(file)?, bytes)
+}
+
+/// The same of what is no file.
+pub fn read_all(source: impl Read, bytes: &mut Vec<u8>) -> anyhow::Result<()> {
     bytes.clear();
     let bytes_max = limits().body_bytes_max;
-    File::open(file)?.take(bytes_max as u64 + 1).read_to_end(bytes)?;
+    source.take(bytes_max as u64 + 1).read_to_end(bytes)?;
     if bytes.len() > bytes_max {
         let detail = format!("a file of more than {bytes_max} bytes");
         return Err(Refused::new(Reason::SizeLimit, detail).into());

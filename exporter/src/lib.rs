@@ -106,7 +106,7 @@ pub fn schema(kind: &str) -> Option<schemars::Schema> {
 /// Where a lake cannot be opened, a certificate not read or HTTP not set up.
 pub fn build(id: &str, config: &Config, writer: &WriterId) -> anyhow::Result<Box<dyn Exporter>> {
     Ok(match config {
-        Config::Debug(config) => Box::new(debug::Debug::new(config)),
+        Config::Debug(config) => Box::new(debug::Debug::new(id, config)),
         Config::OtlpGrpc(config) => Box::new(otlp::Otlp::new(config, true)?),
         Config::OtlpHttp(config) => Box::new(otlp::Otlp::new(config, false)?),
         Config::Parquet(config) => {

@@ -19,7 +19,8 @@ const TOLD_MAX: usize = 1_000;
 /// Arguments of `check-otlp`.
 #[derive(ClapArgs, Debug)]
 pub struct Args {
-    /// Requests in protobuf or JSON, or what the Collector's file exporter wrote; gzip and zstd too
+    /// Requests in protobuf or JSON, or what the Collector's file exporter wrote; gzip and zstd
+    /// too; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Only the rules of the profiling SIG and of who is named; else all
@@ -109,7 +110,11 @@ fn look(file: &Path, peers: &[Peer]) -> Found {
     let mut found = Found { file: file.display().to_string(), ..Found::default() };
     let mut reports = Vec::new();
     let mut bytes = Vec::new();
-    let read = files::read_whole(file, &mut bytes).and_then(|()| {
+    let read = match file.to_str() {
+        Some("-") => files::read_all(io::stdin().lock(), &mut bytes),
+        _ => files::read_whole(file, &mut bytes),
+    };
+    let read = read.and_then(|()| {
         let take = |message: &[u8], form| reports.push(check::check(message, form));
         Ok(check::messages(&bytes, files::limits().inflated_bytes_max, take)?)
     });

@@ -37,14 +37,15 @@ async fn profiles_are_written_to_the_log_as_the_collector_writes_them() {
         ),
     ] {
         let dir = tempfile::tempdir().unwrap();
-        let config = numbers
-            .config()
-            .replace("exporters: [", "exporters: [debug, ")
-            .replace("exporters:\n", &format!("exporters:\n  debug: {{verbosity: {verbosity}}}\n"));
+        let config = numbers.config().replace("exporters: [", "exporters: [debug/x, ").replace(
+            "exporters:\n",
+            &format!("exporters:\n  debug/x: {{verbosity: {verbosity}}}\n"),
+        );
         let mut running = Running::start(dir.path(), &config).await;
         eventually(Duration::from_secs(20), verbosity, async || {
             let log = running.log();
-            parts.iter().all(|part| log.contains(part)).then_some(())
+            let is_named = log.contains(" exporter=\"debug/x\"\n");
+            (is_named && parts.iter().all(|part| log.contains(part))).then_some(())
         })
         .await;
         assert_eq!(running.log().contains("String table"), verbosity == "detailed");

@@ -110,6 +110,10 @@ fn the_command_tells_each_breach_and_its_place() {
     let good = [payload("cpu.json"), payload("linked.json")];
     let ok = profpipe(["check-otlp".as_ref(), good[0].as_os_str(), good[1].as_os_str()]).ok();
     assert_eq!(ok.lines().filter(|line| line.contains(": ok: messages 1, profiles 1")).count(), 2);
+    let mut piped = std::process::Command::new(env!("CARGO_BIN_EXE_profpipe"));
+    piped.args(["check-otlp", "-"]).stdin(std::fs::File::open(&good[0]).unwrap());
+    let said = String::from_utf8(piped.output().unwrap().stdout).unwrap();
+    assert!(said.starts_with("-: ok: messages 1, profiles 1"), "{said}");
 
     let folder = tempfile::tempdir().unwrap();
     let text = std::fs::read_to_string(&good[0]).unwrap();

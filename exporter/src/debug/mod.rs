@@ -21,15 +21,17 @@ pub use config::{Config, Verbosity};
 
 /// Writes profiles and takes them all.
 pub struct Debug {
+    id: Arc<str>,
     config: Arc<Config>,
     /// When the second began that is sampled, and pushes of it.
     second: (Instant, u64),
 }
 
 impl Debug {
-    /// An exporter that writes as much as the config says.
-    pub fn new(config: &Config) -> Self {
-        Self { config: Arc::new(config.clone()), second: (Instant::now(), 0) }
+    /// An exporter of this id that writes as much as the config says.
+    pub fn new(id: &str, config: &Config) -> Self {
+        let second = (Instant::now(), 0);
+        Self { id: id.into(), config: Arc::new(config.clone()), second }
     }
 
     /// Whether this push is one of those that are written.
@@ -50,20 +52,20 @@ impl Exporter for Debug {
         if !self.sampled() {
             return Ok(Taken::default());
         }
-        let config = Arc::clone(&self.config);
+        let (id, config) = (Arc::clone(&self.id), Arc::clone(&self.config));
         let profiles = export.profiles.iter().map(|stored| Arc::clone(&stored.profile));
         let profiles: Vec<_> = profiles.collect();
         let written = tokio::task::spawn_blocking(move || {
             let bytes = otlp::encode(profiles.iter().map(|profile| &**profile));
             let request = serde_json::from_slice(&otlp::json::request(&bytes));
-            write(&config, &request.context("read own JSON")?)
+            write(&id, &config, &request.context("read own JSON")?)
         });
         let written = written.await.context("write profiles");
         written.flatten().map_err(ExportError::Permanent).map(|()| Taken::default())
     }
 }
 
-fn write(config: &Config, request: &Value) -> anyhow::Result<()> {
+fn write(id: &str, config: &Config, request: &Value) -> anyhow::Result<()> {
     let (resources, samples) = print::counts(request);
     let text = match config.verbosity {
         Verbosity::Basic => String::new(),
@@ -71,9 +73,14 @@ fn write(config: &Config, request: &Value) -> anyhow::Result<()> {
         Verbosity::Detailed => print::detailed(request),
     };
     if config.use_internal_logger {
-        tracing::info!("resource profiles" = resources, "sample records" = samples, "Profiles");
+        tracing::info!(
+            "resource profiles" = resources,
+            "sample records" = samples,
+            exporter = id,
+            "Profiles"
+        );
         if !text.is_empty() {
-            tracing::info!("{text}");
+            tracing::info!(exporter = id, "{text}");
         }
         return Ok(());
     }
@@ -103,13 +110,14 @@ mod tests {
                 sampling_thereafter: every,
                 ..Config::default()
             };
-            let mut debug = Debug::new(&config);
+            let mut debug = Debug::new("debug", &config);
             (0..8).map(|_| u8::from(debug.sampled())).collect::<Vec<_>>()
         };
         assert_eq!(sampled(2, 1), [1; 8]);
         assert_eq!(sampled(2, 3), [1, 1, 0, 0, 1, 0, 0, 1]);
         assert_eq!(sampled(1, 0), [1, 0, 0, 0, 0, 0, 0, 0]);
-        let mut debug = Debug::new(&Config { sampling_thereafter: 0, ..Config::default() });
+        let config = Config { sampling_thereafter: 0, ..Config::default() };
+        let mut debug = Debug::new("debug", &config);
         debug.second = (Instant::now() - Duration::from_secs(2), 99);
         assert!(debug.sampled(), "another second");
     }
