@@ -11,6 +11,7 @@ mod lake;
 mod lists;
 mod run;
 mod select;
+mod spool;
 mod status;
 mod view;
 
@@ -64,6 +65,9 @@ enum Command {
     /// Look at the lake itself
     #[command(subcommand)]
     Lake(lake::Command),
+    /// Look at what backends refused for good
+    #[command(subcommand)]
+    Spool(spool::Command),
     /// Write what a shell needs to complete commands and flags
     Completions(completions::Args),
 }
@@ -138,6 +142,7 @@ pub fn main() -> ExitCode {
         Command::Labels(args) => lists::labels(&args),
         Command::Status(args) => status::run(&args),
         Command::Lake(command) => lake::run(&command),
+        Command::Spool(command) => spool::run(&command),
         Command::Completions(args) => completions::run(&args),
     };
     match done {
