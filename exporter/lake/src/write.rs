@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::{
     commit::{Committer, StorageError, file_name, hour_dir, hour_of},
     encode::{Encoder, FileInfo},
-    rows::{self, Batch, Functions, KEPT_ROWS_MAX, ProfileRows, SampleRows, Space},
+    rows::{self, Batch, Functions, ProfileRows, SampleRows, Space},
     schema::{FUNCTIONS, PROFILES, SAMPLES, Table},
     symbols::{Local, Symbols},
     writer_id::WriterId,
@@ -153,7 +153,7 @@ impl<S: Storage> Writer<S> {
         hour.batch.add(&mut self.symbols, &mut self.local, profile, start_ns, ingest_ns);
     }
 
-    /// Rows of the table `samples` that wait for the next [`Writer::commit`], 32 bytes each.
+    /// Rows of the table `samples` that wait for the next [`Writer::commit`], 24 bytes each.
     pub fn pending_rows(&self) -> usize {
         self.pending.values().map(|hour| hour.batch.len()).sum()
     }
@@ -169,7 +169,7 @@ impl<S: Storage> Writer<S> {
             self.commit_hour(hour, &pending, (first, last), &mut written)?;
             let mut batch = pending.batch;
             batch.clear();
-            self.spare = Some(batch).filter(|batch| batch.room() <= KEPT_ROWS_MAX);
+            self.spare = Some(batch);
         }
         if self.symbols.bytes() > self.options.symbols_bytes_max {
             self.symbols = Symbols::default();

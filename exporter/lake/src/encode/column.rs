@@ -1,6 +1,8 @@
 //! Columns to pages: dictionary codes from runs, integers in the encoding that suits them, maps
 //! with their levels.
 
+use std::borrow::Cow;
+
 use parquet::basic::Encoding;
 
 use super::{
@@ -14,19 +16,19 @@ use super::{
 pub const PAGE_ROWS: usize = 131_072;
 
 /// What a column of a row group holds.
-pub enum ColumnData {
+pub enum ColumnData<'a> {
     /// Strings or integers by dictionary code; [`NULL`] is null.
     Coded(Dict, Runs),
     /// Integers that change from row to row.
-    Numbers(Numbers),
+    Numbers(Numbers<'a>),
     /// Maps of strings.
     Map(Sets),
 }
 
 /// Integers that change from row to row.
-pub struct Numbers {
+pub struct Numbers<'a> {
     /// The values that are not null.
-    pub values: Vec<i64>,
+    pub values: Cow<'a, [i64]>,
     /// Where a row is null; `None` if the column cannot be.
     pub defined: Option<Runs>,
     /// Rows that are alike, in order: each group may have an encoding of its own.
@@ -80,10 +82,10 @@ fn width(dict: &Dict, runs: usize, rows: usize) -> u32 {
 pub fn coded(dict: Dict, runs: &Runs, nullable: bool) -> Chunk {
     let width = width(&dict, runs.len(), runs.rows());
     let mut chunk = Chunk { dict, pages: Vec::new(), nulls: 0 };
-    for runs in runs.cut(PAGE_ROWS) {
+    runs.cut(PAGE_ROWS, |runs| {
         let mut page = Vec::with_capacity(runs.len() * 4 + 32);
         if nullable {
-            chunk.nulls += definition_levels(&mut page, &runs);
+            chunk.nulls += definition_levels(&mut page, runs);
         }
         page.push(width as u8);
         let rows = runs.rows();
@@ -96,7 +98,7 @@ pub fn coded(dict: Dict, runs: &Runs, nullable: bool) -> Chunk {
         }
         let encoding = Encoding::RLE_DICTIONARY;
         chunk.pages.push(RawPage { bytes: hybrid.finish(), levels: rows, rows, encoding });
-    }
+    });
     chunk
 }
 
@@ -160,7 +162,7 @@ fn more_than_half_differ(values: &[i64], step: usize) -> bool {
 /// A flat column of numbers.
 pub fn numbers(numbers: &Numbers) -> Chunk {
     let (mut pages, mut nulls, mut coder) = (Vec::new(), 0, IntCoder::default());
-    let mut values = numbers.values.as_slice();
+    let mut values = &*numbers.values;
     for part in parts(numbers) {
         let mut page = Vec::new();
         if numbers.defined.is_some() {
@@ -205,7 +207,7 @@ pub fn map_leaf(dict: Dict, sets: &[Vec<u32>], runs: &Runs, keys: bool) -> Chunk
     let width = width(&dict, runs.len(), runs.rows());
     let (level_max, level_width) = if keys { (1, 1) } else { (2, 2) };
     let mut chunk = Chunk { dict, pages: Vec::new(), nulls: 0 };
-    for runs in runs.cut(PAGE_ROWS) {
+    runs.cut(PAGE_ROWS, |runs| {
         let codes = |set: u32| sets[set as usize].as_slice();
         let mut page = Vec::new();
         levels(&mut page, 1, |hybrid| {
@@ -232,6 +234,6 @@ pub fn map_leaf(dict: Dict, sets: &[Vec<u32>], runs: &Runs, keys: bool) -> Chunk
         }
         let (rows, encoding) = (runs.rows(), Encoding::RLE_DICTIONARY);
         chunk.pages.push(RawPage { bytes: hybrid.finish(), levels, rows, encoding });
-    }
+    });
     chunk
 }

@@ -77,7 +77,6 @@ pub struct Scratch {
     codes: Vec<u32>,
     page: Vec<u8>,
     runs: Runs,
-    numbers: Vec<i64>,
 }
 
 impl Scratch {
@@ -92,20 +91,6 @@ impl Scratch {
     pub fn give_back_runs(&mut self, runs: Runs) {
         if runs.room() <= KEPT_MAX {
             self.runs = runs;
-        }
-    }
-
-    /// An empty list of numbers.
-    pub fn numbers(&mut self) -> Vec<i64> {
-        let mut numbers = std::mem::take(&mut self.numbers);
-        numbers.clear();
-        numbers
-    }
-
-    /// Takes numbers back once their column is coded.
-    pub fn give_back_numbers(&mut self, numbers: Vec<i64>) {
-        if numbers.capacity() <= KEPT_MAX {
-            self.numbers = numbers;
         }
     }
 

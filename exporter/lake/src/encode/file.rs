@@ -243,9 +243,9 @@ pub struct TableFile<'e> {
 
 impl TableFile<'_> {
     /// Appends a row group; `data` is asked for each column in order.
-    pub fn row_group(
+    pub fn row_group<'d>(
         &mut self,
-        mut data: impl FnMut(usize, &mut Scratch) -> ColumnData,
+        mut data: impl FnMut(usize, &mut Scratch) -> ColumnData<'d>,
     ) -> Result<()> {
         let table = self.encoder.layouts[self.layout].table;
         let mut group = self.file.next_row_group()?;
@@ -257,11 +257,7 @@ impl TableFile<'_> {
                     self.encoder.scratch.give_back_runs(runs);
                     vec![chunk]
                 }
-                ColumnData::Numbers(numbers) => {
-                    let chunk = column::numbers(&numbers);
-                    self.encoder.scratch.give_back_numbers(numbers.values);
-                    vec![chunk]
-                }
+                ColumnData::Numbers(numbers) => vec![column::numbers(&numbers)],
                 ColumnData::Map(map) => vec![
                     column::map_leaf(map.keys, &map.key_codes, &map.runs, true),
                     column::map_leaf(map.values, &map.value_codes, &map.runs, false),

@@ -1,8 +1,6 @@
 //! A column as runs of equal codes. Rows are sorted, so most columns are a few runs, and the work
 //! on them is per run and not per row.
 
-use std::borrow::Cow;
-
 /// The code that stands for null.
 pub const NULL: u32 = u32::MAX;
 
@@ -58,15 +56,16 @@ impl Runs {
 
     /// Appends codes, a row each.
     pub fn extend(&mut self, codes: impl Iterator<Item = u32>) {
+        self.0.reserve(codes.size_hint().0);
         codes.for_each(|code| self.push(code, 1));
     }
 
-    /// Cuts into pieces of at most `rows_max` rows.
-    pub fn cut(&self, rows_max: usize) -> Vec<Cow<'_, Self>> {
+    /// Hands out pieces of `rows_max` rows, the last one of those that are left.
+    pub fn cut(&self, rows_max: usize, mut take: impl FnMut(&Self)) {
         if (1..=rows_max).contains(&self.rows()) {
-            return vec![Cow::Borrowed(self)];
+            return take(self);
         }
-        let (mut pieces, mut piece, mut room) = (Vec::new(), Self::default(), rows_max as u32);
+        let (mut piece, mut room) = (Self::default(), rows_max as u32);
         for &(code, mut rows) in &self.0 {
             while rows > 0 {
                 let part = rows.min(room);
@@ -74,15 +73,15 @@ impl Runs {
                 rows -= part;
                 room -= part;
                 if room == 0 {
-                    pieces.push(Cow::Owned(std::mem::take(&mut piece)));
+                    take(&piece);
+                    piece.clear();
                     room = rows_max as u32;
                 }
             }
         }
         if piece.len() > 0 {
-            pieces.push(Cow::Owned(piece));
+            take(&piece);
         }
-        pieces
     }
 }
 
@@ -102,10 +101,10 @@ mod tests {
     fn joined_and_cut() {
         let runs: Runs = [1, 1, 1, NULL, NULL, 2].into_iter().collect();
         assert_eq!((runs.len(), runs.rows(), runs.nulls()), (3, 6, 2));
-        let pieces = runs.cut(4);
-        assert_eq!(pieces[0].iter().collect::<Vec<_>>(), [(1, 3), (NULL, 1)]);
-        assert_eq!(pieces[1].iter().collect::<Vec<_>>(), [(NULL, 1), (2, 1)]);
-        assert_eq!((pieces.len(), Runs::default().cut(4).len()), (2, 0));
+        let mut pieces = Vec::new();
+        runs.cut(4, |piece| pieces.push(piece.iter().collect::<Vec<_>>()));
+        assert_eq!(pieces, [[(1, 3), (NULL, 1)], [(NULL, 1), (2, 1)]]);
+        Runs::default().cut(4, |_| panic!("there is nothing"));
         let mut none = Runs::default();
         none.push(7, 0);
         assert_eq!(none, Runs::default());

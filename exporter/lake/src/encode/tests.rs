@@ -58,7 +58,7 @@ fn map(row: u32) -> usize {
 
 const MAPS: [&[(&str, &str)]; 3] = [&[], &[("k", "")], &[("a", "1"), ("b", "2"), ("k", "1")]];
 
-fn numbers(rows: std::ops::Range<u32>, groups: Vec<u32>, nullable: bool) -> ColumnData {
+fn numbers(rows: std::ops::Range<u32>, groups: Vec<u32>, nullable: bool) -> ColumnData<'static> {
     if !nullable {
         let values = rows.map(number).collect();
         return ColumnData::Numbers(Numbers { values, defined: None, groups });
@@ -69,7 +69,7 @@ fn numbers(rows: std::ops::Range<u32>, groups: Vec<u32>, nullable: bool) -> Colu
     ColumnData::Numbers(Numbers { values, defined, groups })
 }
 
-fn texts(rows: std::ops::Range<u32>, scratch: &mut Scratch) -> ColumnData {
+fn texts(rows: std::ops::Range<u32>, scratch: &mut Scratch) -> ColumnData<'static> {
     let mut coder = IdCoder::new(scratch, TEXTS.len());
     let mut code = |row| match text(row) {
         Some(text) => coder.code(TEXTS.iter().position(|t| *t == text).unwrap() as u32, || text),
@@ -79,7 +79,7 @@ fn texts(rows: std::ops::Range<u32>, scratch: &mut Scratch) -> ColumnData {
     ColumnData::Coded(coder.finish(), runs)
 }
 
-fn maps(rows: std::ops::Range<u32>) -> ColumnData {
+fn maps(rows: std::ops::Range<u32>) -> ColumnData<'static> {
     let mut sets = Sets::default();
     for map in MAPS {
         sets.key_codes.push(map.iter().map(|(key, _)| sets.keys.push_text(key)).collect());

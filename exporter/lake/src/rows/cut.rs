@@ -1,15 +1,16 @@
 //! Where a file is cut into row groups: before a dictionary outgrows its page, and at a service
 //! boundary once there are many rows.
 
-use std::ops::Range;
-
-use super::{Row, functions::StackFiles, sort::Sorted};
+use super::{
+    functions::StackFiles,
+    sort::{RUN_ROWS_MAX, Run, Sorted},
+};
 use crate::symbols::Symbols;
 
 /// Bytes of one dictionary page, at most; beyond it readers lose what makes them quick.
 pub const DICTIONARY_BYTES_MAX: usize = 16 << 20;
 /// Rows of a row group, at most.
-const ROWS_MAX: usize = 1 << 20;
+const ROWS_MAX: usize = RUN_ROWS_MAX as usize;
 /// Rows from which on a new service begins a new row group.
 const ROWS_AT_SERVICE: usize = 128 << 10;
 
@@ -50,56 +51,53 @@ fn set_bytes(symbols: &Symbols, set: u32) -> usize {
 /// Whether no cut can be needed, by what all known texts come to: true for most files.
 fn fits_one(symbols: &Symbols, sorted: &Sorted, files: &StackFiles) -> bool {
     let pages = [symbols.folded.page_bytes(), symbols.lines.page_bytes(), files.page_bytes()];
-    sorted.rows.len() < ROWS_AT_SERVICE
+    sorted.columns.values.len() < ROWS_AT_SERVICE
         && pages.iter().all(|bytes| *bytes <= DICTIONARY_BYTES_MAX)
         && (0..symbols.sets_len() as u32).map(|set| set_bytes(symbols, set)).sum::<usize>()
             <= DICTIONARY_BYTES_MAX
 }
 
-/// Ranges of rows, one per row group.
-pub fn row_groups(symbols: &Symbols, sorted: &Sorted, files: &StackFiles) -> Vec<Range<usize>> {
-    if sorted.rows.is_empty() {
+/// The runs of each row group.
+pub fn row_groups<'a>(symbols: &Symbols, sorted: &'a Sorted, files: &StackFiles) -> Vec<&'a [Run]> {
+    let runs = sorted.columns.runs.as_slice();
+    if runs.is_empty() {
         return Vec::new();
     }
     if fits_one(symbols, sorted, files) {
-        return std::iter::once(0..sorted.rows.len()).collect();
+        return vec![runs];
     }
-    let entries = |row: &Row| -> [Entry; 4] {
-        let stack = symbols.stack_at(row.stack);
-        let file_bytes = files.get(row.stack).map_or(0, |(_, text)| text.len() + 4);
+    let entries = |run: &Run| -> [Entry; 4] {
+        let stack = symbols.stack_at(run.stack);
+        let file_bytes = files.get(run.stack).map_or(0, |(_, text)| text.len() + 4);
         [
             (stack.folded, symbols.folded.get(stack.folded).len() + 4),
             (stack.lines, symbols.lines.get(stack.lines).len() + 4),
-            (row.stack, file_bytes),
-            (row.labels, set_bytes(symbols, row.labels)),
+            (run.stack, file_bytes),
+            (run.labels, set_bytes(symbols, run.labels)),
         ]
     };
-    let service = |row: &Row| sorted.services[sorted.group[row.series as usize] as usize];
+    let service = |run: &Run| sorted.services[run.group as usize];
     let counts = [symbols.folded.len(), symbols.lines.len(), symbols.stacks_len()];
     let [folded, lines, files] = counts.map(Seen::new);
     let mut seen = [folded, lines, files, Seen::new(symbols.sets_len())];
-    let (mut ranges, mut start, mut at, mut group) = (Vec::new(), 0, 0, 1);
-    // Rows that bring the same entries.
-    let alike =
-        |a: &Row, b: &Row| (a.stack, a.labels) == (b.stack, b.labels) && service(a) == service(b);
-    let runs = sorted.rows.chunk_by(alike).flat_map(|run| run.chunks(ROWS_MAX));
-    for run in runs {
-        let new = entries(&run[0]);
+    // Where the row group begins, and how many rows it has.
+    let (mut groups, mut start, mut rows, mut group) = (Vec::new(), 0, 0, 1);
+    for (at, run) in runs.iter().enumerate() {
+        let new = entries(run);
         let mut costs = new.iter().zip(&seen);
         let full =
             costs.any(|(entry, seen)| seen.bytes + seen.cost(*entry, group) > DICTIONARY_BYTES_MAX);
-        let enough =
-            at - start >= ROWS_AT_SERVICE && service(&sorted.rows[at - 1]) != service(&run[0]);
-        if at > start && (full || enough || at - start + run.len() > ROWS_MAX) {
-            ranges.push(start..at);
-            (start, group) = (at, group + 1);
+        let enough = rows >= ROWS_AT_SERVICE && service(&runs[at - 1]) != service(run);
+        if at > start && (full || enough || rows + run.rows as usize > ROWS_MAX) {
+            groups.push(&runs[start..at]);
+            (start, rows, group) = (at, 0, group + 1);
             seen.iter_mut().for_each(|seen| seen.bytes = 0);
         }
         for (entry, seen) in new.iter().zip(&mut seen) {
             seen.add(*entry, group);
         }
-        at += run.len();
+        rows += run.rows as usize;
     }
-    ranges.push(start..at);
-    ranges
+    groups.push(&runs[start..]);
+    groups
 }

@@ -160,7 +160,7 @@ pub fn column(
     rows: &[(u32, u32)],
     index: usize,
     scratch: &mut Scratch,
-) -> ColumnData {
+) -> ColumnData<'static> {
     if index == column::START_LINE {
         let mut coder = IntCoder::default();
         let lines = rows.iter().map(|row| symbols.function_at(row.0).start_line);

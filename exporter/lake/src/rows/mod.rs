@@ -6,6 +6,7 @@ mod functions;
 mod profiles;
 mod samples;
 mod sort;
+mod store;
 
 use pipeline::{
     matcher::FIXED_KEYS,
@@ -19,34 +20,7 @@ pub use functions::{Functions, column as function_column};
 pub use profiles::ProfileRows;
 pub use samples::SampleRows;
 pub use sort::Space;
-
-/// A sample of one type, or of two that are twins.
-#[derive(Clone, Copy, Debug)]
-pub struct Row {
-    /// Index of the series.
-    pub series: u32,
-    /// Id of the stack.
-    pub stack: u32,
-    /// Id of the label set.
-    pub labels: u32,
-    /// The value.
-    pub value: i64,
-    /// The twin's value, where the series has a twin.
-    pub count: i64,
-}
-
-impl Row {
-    /// Adds the values of the next row to this one if they are of one profile, stack and label set.
-    fn join(&mut self, next: &Self) -> bool {
-        let of = |row: &Self| (row.series, row.stack, row.labels);
-        let same = of(self) == of(next);
-        if same {
-            self.value = self.value.saturating_add(next.value);
-            self.count = self.count.saturating_add(next.count);
-        }
-        same
-    }
-}
+use store::{Row, Rows};
 
 /// One sample type of one window that has rows of its own.
 #[derive(Clone, Copy, Debug)]
@@ -121,9 +95,7 @@ pub struct Batch {
     windows: Vec<Window>,
     totals: Vec<Total>,
     series: Vec<Series>,
-    rows: Vec<Row>,
-    /// Whether a row has labels.
-    labelled: bool,
+    rows: Rows,
     functions: functions::Used,
     keep_bytes_label: bool,
     folded_bytes_max: usize,
@@ -139,10 +111,7 @@ struct Pair {
 /// Bytes of all comments of a profile that are kept.
 const COMMENTS_BYTES_MAX: usize = 64 << 10;
 
-/// Rows whose memory is kept for the next batch, 4 MiB; a larger one goes back to the system.
-pub const KEPT_ROWS_MAX: usize = 1 << 17;
-
-/// Samples whose stacks are looked up together.
+/// Samples whose stacks are looked up together, and rows that are.
 const BLOCK: usize = 32;
 
 impl Batch {
@@ -153,32 +122,25 @@ impl Batch {
             windows: Vec::new(),
             totals: Vec::new(),
             series: Vec::new(),
-            rows: Vec::new(),
-            labelled: false,
+            rows: Rows::default(),
             functions: functions::Used::default(),
             keep_bytes_label,
             folded_bytes_max: budget::FOLDED_BYTES_MAX,
         }
     }
 
-    /// Drops all rows; their memory stays.
+    /// Drops all rows; some of their memory stays.
     pub fn clear(&mut self) {
         self.windows.clear();
         self.totals.clear();
         self.series.clear();
         self.rows.clear();
-        self.labelled = false;
         self.functions = functions::Used::default();
     }
 
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.rows.len()
-    }
-
-    /// Rows that there is room for.
-    pub fn room(&self) -> usize {
-        self.rows.capacity()
     }
 
     /// Adds a profile whose window started and that was accepted at these times.
@@ -224,7 +186,6 @@ impl Batch {
         let types = profile.meta.sample_types.len();
         let totals = &mut self.totals[first..];
         let mut budget = Budget::new(symbols, local, profile, self.folded_bytes_max);
-        self.rows.reserve(samples.stacks.len() * pairs.len());
         let (mut locations, mut hashes, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         for (block, stacks) in samples.stacks.chunks(BLOCK).enumerate() {
             locations.clear();
@@ -254,7 +215,6 @@ impl Batch {
                     0 => 0,
                     set => local.set(symbols, profile, set, self.keep_bytes_label),
                 };
-                self.labelled |= labels != 0;
                 let values = &samples.values[sample * types..(sample + 1) * types];
                 for (total, value) in totals.iter_mut().zip(values) {
                     total.total += i128::from(*value);
@@ -264,7 +224,8 @@ impl Batch {
                     let value = values[pair.value];
                     let count = pair.count.map_or(0, |count| values[count]);
                     if value != 0 || count != 0 {
-                        self.rows.push(Row { series: pair.series, stack, labels, value, count });
+                        let row = Row { series: pair.series, stack, value, count };
+                        self.rows.push(row, labels);
                     }
                 }
             }

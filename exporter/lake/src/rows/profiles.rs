@@ -44,7 +44,12 @@ impl<'a> ProfileRows<'a> {
     }
 
     /// A column of some rows.
-    pub fn column(&self, rows: &[Total], index: usize, scratch: &mut Scratch) -> ColumnData {
+    pub fn column(
+        &self,
+        rows: &[Total],
+        index: usize,
+        scratch: &mut Scratch,
+    ) -> ColumnData<'static> {
         let window = |total: &Total| &self.windows[total.window as usize];
         match index {
             column::PROFILE_ID => profile_ids(rows.iter().map(|row| (row.window, window(row).id))),
@@ -66,7 +71,7 @@ impl<'a> ProfileRows<'a> {
         }
     }
 
-    fn texts(&self, rows: &[Total], index: usize, scratch: &mut Scratch) -> ColumnData {
+    fn texts(&self, rows: &[Total], index: usize, scratch: &mut Scratch) -> ColumnData<'static> {
         let id = |row: &Total| {
             let window = &self.windows[row.window as usize];
             match index {
@@ -98,14 +103,14 @@ impl<'a> ProfileRows<'a> {
     }
 }
 
-fn ints(rows: &[Total], value: impl Fn(&Total) -> Option<i64>) -> ColumnData {
+fn ints(rows: &[Total], value: impl Fn(&Total) -> Option<i64>) -> ColumnData<'static> {
     let mut coder = IntCoder::default();
     let runs = rows.iter().map(value).map(|value| value.map_or(NULL, |value| coder.code(value)));
     let runs = runs.collect();
     ColumnData::Coded(coder.finish(), runs)
 }
 
-fn numbers(rows: &[Total], value: impl Fn(&Total) -> i64) -> ColumnData {
+fn numbers(rows: &[Total], value: impl Fn(&Total) -> i64) -> ColumnData<'static> {
     let values = rows.iter().map(value).collect();
     ColumnData::Numbers(Numbers { values, defined: None, groups: vec![rows.len() as u32] })
 }
@@ -115,7 +120,7 @@ fn saturate(total: i128) -> i64 {
 }
 
 /// A column of profile ids from windows and their ids.
-pub fn profile_ids(windows: impl Iterator<Item = (u32, u128)>) -> ColumnData {
+pub fn profile_ids(windows: impl Iterator<Item = (u32, u128)>) -> ColumnData<'static> {
     let (mut dict, mut codes) = (Dict::default(), std::collections::HashMap::new());
     let mut code = |(window, id): (u32, u128)| {
         *codes.entry(window).or_insert_with(|| dict.push_text(&format!("{id:032x}")))

@@ -1,11 +1,13 @@
 //! The table `samples`: columns of the sorted rows. What follows from the stack or the series costs
 //! work per run, not per row.
 
-use std::ops::Range;
+use std::borrow::Cow;
 
 use super::{
-    Batch, Functions, Row, Series, Space, Window, cut, functions::StackFiles, profiles,
-    sort::Sorted,
+    Batch, Functions, Series, Space, Window, cut,
+    functions::StackFiles,
+    profiles,
+    sort::{Run, Sorted},
 };
 use crate::{
     encode::{ColumnData, Dict, IdCoder, IntCoder, NULL, Numbers, Runs, Scratch},
@@ -30,62 +32,84 @@ impl<'a> SampleRows<'a> {
         space: &mut Space,
     ) -> Self {
         let sorted = Sorted::new(symbols, batch, space);
-        let files = functions.stack_files(symbols, sorted.rows.iter().map(|row| row.stack));
+        let stacks = sorted.columns.runs.iter().map(|run| run.stack);
+        let files = functions.stack_files(symbols, stacks);
         Self { symbols, batch, sorted, files }
     }
 
     /// Number of rows.
     pub fn len(&self) -> usize {
-        self.sorted.rows.len()
+        self.sorted.columns.values.len()
     }
 
     /// Gives the memory of the rows back.
     pub fn give_back(self, space: &mut Space) {
-        space.give_back(self.sorted.rows);
+        space.give_back(self.sorted.columns);
     }
 
     /// The row groups of the file.
     pub fn groups(&self) -> impl Iterator<Item = Group<'_>> {
-        let ranges = cut::row_groups(self.symbols, &self.sorted, &self.files);
-        ranges.into_iter().map(|range| Group::new(self, range))
+        let columns = &self.sorted.columns;
+        let (mut series, mut values) = (columns.series.as_slice(), columns.values.as_slice());
+        let mut counts = columns.counts.as_slice();
+        let groups = cut::row_groups(self.symbols, &self.sorted, &self.files);
+        groups.into_iter().map(move |runs| {
+            let rows = runs.iter().map(|run| run.rows as usize).sum();
+            let series = take(&mut series, rows);
+            let counted = series.iter().filter(|series| self.series(**series).counted).count();
+            let (values, counts) = (take(&mut values, rows), take(&mut counts, counted));
+            Group::new(self, runs, series, values, counts)
+        })
     }
+
+    fn series(&self, series: u32) -> &Series {
+        &self.batch.series[series as usize]
+    }
+}
+
+/// Takes the first of them off.
+fn take<'a, T>(all: &mut &'a [T], number: usize) -> &'a [T] {
+    let (first, rest) = all.split_at(number);
+    *all = rest;
+    first
 }
 
 /// One row group.
 pub struct Group<'a> {
     all: &'a SampleRows<'a>,
-    rows: &'a [Row],
-    /// Runs of groups, series, stacks and label sets.
+    /// Series and values of its rows, and the counts of those that have one.
+    series: &'a [u32],
+    values: &'a [i64],
+    counts: &'a [i64],
+    /// Runs of groups, stacks and label sets.
     groups: Runs,
-    series: Runs,
     stacks: Runs,
     labels: Runs,
 }
 
 impl<'a> Group<'a> {
-    fn new(all: &'a SampleRows<'a>, range: Range<usize>) -> Self {
-        let rows = &all.sorted.rows[range];
-        let [mut groups, mut series, mut stacks, mut labels] = [const { Runs::new() }; 4];
-        // In one go, since the rows may be more than the caches hold.
-        for row in rows {
-            groups.push(all.sorted.group[row.series as usize], 1);
-            series.push(row.series, 1);
-            stacks.push(row.stack, 1);
-            labels.push(row.labels, 1);
+    fn new(
+        all: &'a SampleRows<'a>,
+        runs: &[Run],
+        series: &'a [u32],
+        values: &'a [i64],
+        counts: &'a [i64],
+    ) -> Self {
+        let [mut groups, mut stacks, mut labels] = [const { Runs::new() }; 3];
+        for run in runs {
+            groups.push(run.group, run.rows);
+            stacks.push(run.stack, run.rows);
+            labels.push(run.labels, run.rows);
         }
-        Self { all, rows, groups, series, stacks, labels }
-    }
-
-    fn series(&self, series: u32) -> &Series {
-        &self.all.batch.series[series as usize]
+        Self { all, series, values, counts, groups, stacks, labels }
     }
 
     fn window(&self, series: u32) -> &Window {
-        &self.all.batch.windows[self.series(series).window as usize]
+        &self.all.batch.windows[self.all.series(series).window as usize]
     }
 
     /// A column of the row group.
-    pub fn column(&self, index: usize, scratch: &mut Scratch) -> ColumnData {
+    pub fn column(&self, index: usize, scratch: &mut Scratch) -> ColumnData<'a> {
         match index {
             column::TIME => self.series_int(scratch, |series| Some(self.window(series).time_us)),
             column::DURATION_NS => {
@@ -95,13 +119,11 @@ impl<'a> Group<'a> {
                 let period = |series| Some(self.window(series).period).filter(|p| *p != 0);
                 self.series_int(scratch, period)
             }
-            column::VALUE => self.numbers(scratch, None, self.rows.iter().map(|row| row.value)),
+            column::VALUE => self.numbers(None, self.values),
             column::COUNT => {
-                let counted = |series: u32| self.series(series).counted;
-                let code = |series| if counted(series) { 1 } else { NULL };
+                let code = |series| if self.all.series(series).counted { 1 } else { NULL };
                 let defined = self.by_series(Runs::default(), code);
-                let rows = self.rows.iter().filter(|row| counted(row.series));
-                self.numbers(scratch, Some(defined), rows.map(|row| row.count))
+                self.numbers(Some(defined), self.counts)
             }
             column::FUNCTION | column::FILE => {
                 let leaf = index == column::FUNCTION;
@@ -173,7 +195,7 @@ impl<'a> Group<'a> {
             self.groups.iter().for_each(|(group, rows)| runs.push(code(group), rows));
         } else {
             let code = |series: u32| of_series[series as usize];
-            self.series.iter().for_each(|(series, rows)| runs.push(code(series), rows));
+            runs.extend(self.series.iter().map(|series| code(*series)));
         }
         runs
     }
@@ -185,16 +207,20 @@ impl<'a> Group<'a> {
         runs
     }
 
-    fn series_int(&self, scratch: &mut Scratch, value: impl Fn(u32) -> Option<i64>) -> ColumnData {
+    fn series_int(
+        &self,
+        scratch: &mut Scratch,
+        value: impl Fn(u32) -> Option<i64>,
+    ) -> ColumnData<'a> {
         let mut coder = IntCoder::default();
         let code = |series| value(series).map_or(NULL, |value| coder.code(value));
         let runs = self.by_series(scratch.runs(), code);
         ColumnData::Coded(coder.finish(), runs)
     }
 
-    fn series_text(&self, index: usize, scratch: &mut Scratch) -> ColumnData {
+    fn series_text(&self, index: usize, scratch: &mut Scratch) -> ColumnData<'a> {
         let id = |series: u32| {
-            let (kind, window) = (&self.series(series).kind, self.window(series));
+            let (kind, window) = (&self.all.series(series).kind, self.window(series));
             match index {
                 column::SERVICE => window.target[0],
                 column::SERVICE_VERSION => window.target[1],
@@ -218,11 +244,11 @@ impl<'a> Group<'a> {
         ColumnData::Coded(coder.finish(), runs)
     }
 
-    fn profile_id(&self, scratch: &mut Scratch) -> ColumnData {
+    fn profile_id(&self, scratch: &mut Scratch) -> ColumnData<'a> {
         let mut dict = Dict::default();
         let mut codes = vec![NULL; self.all.batch.windows.len()];
         let runs = self.by_series(scratch.runs(), |series| {
-            let code = &mut codes[self.series(series).window as usize];
+            let code = &mut codes[self.all.series(series).window as usize];
             if *code == NULL {
                 *code = dict.push_text(&format!("{:032x}", self.window(series).id));
             }
@@ -231,7 +257,7 @@ impl<'a> Group<'a> {
         ColumnData::Coded(dict, runs)
     }
 
-    fn stack_files(&self, scratch: &mut Scratch) -> ColumnData {
+    fn stack_files(&self, scratch: &mut Scratch) -> ColumnData<'a> {
         let files = &self.all.files;
         let mut runs = scratch.runs();
         let mut coder = IdCoder::new(scratch, files.len());
@@ -242,7 +268,7 @@ impl<'a> Group<'a> {
         ColumnData::Coded(coder.finish(), runs)
     }
 
-    fn link(&self, scratch: &mut Scratch, of: impl Fn((u32, u32)) -> u32) -> ColumnData {
+    fn link(&self, scratch: &mut Scratch, of: impl Fn((u32, u32)) -> u32) -> ColumnData<'a> {
         let symbols = self.all.symbols;
         let mut runs = scratch.runs();
         let mut coder = IdCoder::new(scratch, symbols.strings.len());
@@ -256,15 +282,8 @@ impl<'a> Group<'a> {
         ColumnData::Coded(coder.finish(), runs)
     }
 
-    fn numbers(
-        &self,
-        scratch: &mut Scratch,
-        defined: Option<Runs>,
-        of_rows: impl Iterator<Item = i64>,
-    ) -> ColumnData {
+    fn numbers(&self, defined: Option<Runs>, values: &'a [i64]) -> ColumnData<'a> {
         let groups = self.groups.iter().map(|group| group.1).collect();
-        let mut values = scratch.numbers();
-        values.extend(of_rows);
-        ColumnData::Numbers(Numbers { values, defined, groups })
+        ColumnData::Numbers(Numbers { values: Cow::Borrowed(values), defined, groups })
     }
 }

@@ -1,12 +1,19 @@
-//! The rows of a batch in the order of the file, found by integer ranks.
+//! The rows of a batch in the order of the file, found by integer ranks, as columns.
 
-use super::{Batch, KEPT_ROWS_MAX, Row};
+use super::{
+    BLOCK, Batch,
+    store::{KEPT_ROWS_MAX, Row, Rows},
+};
 use crate::symbols::Symbols;
 
-/// Rows in order of (service, profile, sample type, stack, labels, time).
+/// Rows of a run, at most.
+pub const RUN_ROWS_MAX: u32 = 1 << 20;
+
+/// Rows in order of (service, profile, sample type, stack, labels, time), duplicates of one profile
+/// summed.
 pub struct Sorted {
-    /// The rows, duplicates of one profile summed.
-    pub rows: Vec<Row>,
+    /// The rows.
+    pub columns: Columns,
     /// Series in order of (service, profile, sample type, time).
     pub series: Vec<u32>,
     /// The group of each series: series of one service, profile and sample type share one.
@@ -15,10 +22,70 @@ pub struct Sorted {
     pub services: Vec<u32>,
 }
 
+/// The rows, column by column.
+#[derive(Default)]
+pub struct Columns {
+    /// Neighbours that differ in nothing but series and values.
+    pub runs: Vec<Run>,
+    /// The series of each row.
+    pub series: Vec<u32>,
+    /// The value of each row.
+    pub values: Vec<i64>,
+    /// The counts of those rows whose series is counted.
+    pub counts: Vec<i64>,
+}
+
+/// Consecutive rows of one group, stack and label set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The group of the series.
+    pub group: u32,
+    /// Id of the stack.
+    pub stack: u32,
+    /// Id of the label set.
+    pub labels: u32,
+    /// Number of rows.
+    pub rows: u32,
+}
+
+impl Columns {
+    fn clear(&mut self) {
+        let Self { runs, series, values, counts } = self;
+        runs.clear();
+        series.clear();
+        values.clear();
+        counts.clear();
+    }
+
+    /// Appends the next row, or adds it to the one before if that is of the same profile as well.
+    #[inline]
+    fn push(&mut self, run: Run, series: u32, value: i64, count: Option<i64>) {
+        let of = |run: &Run| (run.group, run.stack, run.labels);
+        let last = self.runs.last_mut().filter(|last| of(last) == of(&run));
+        if last.is_some()
+            && self.series.last() == Some(&series)
+            && let Some(sum) = self.values.last_mut()
+        {
+            *sum = sum.saturating_add(value);
+            if let (Some(count), Some(sum)) = (count, self.counts.last_mut()) {
+                *sum = sum.saturating_add(count);
+            }
+            return;
+        }
+        match last.filter(|last| last.rows < RUN_ROWS_MAX) {
+            Some(last) => last.rows += 1,
+            None => self.runs.push(run),
+        }
+        self.series.push(series);
+        self.values.push(value);
+        self.counts.extend(count);
+    }
+}
+
 /// Room to sort in, kept from batch to batch.
 #[derive(Default)]
 pub struct Space {
-    rows: Vec<Row>,
+    columns: Columns,
     order: Vec<u32>,
     other: Vec<u32>,
     starts: Vec<u32>,
@@ -26,13 +93,13 @@ pub struct Space {
 
 impl Space {
     /// Takes the memory of sorted rows back.
-    pub fn give_back(&mut self, mut rows: Vec<Row>) {
-        if rows.capacity() > KEPT_ROWS_MAX {
+    pub fn give_back(&mut self, mut columns: Columns) {
+        if columns.values.capacity() > KEPT_ROWS_MAX {
             *self = Self::default();
             return;
         }
-        rows.clear();
-        self.rows = rows;
+        columns.clear();
+        self.columns = columns;
     }
 }
 
@@ -66,21 +133,22 @@ impl Sorted {
         symbols.rank_stacks();
         let symbols = &*symbols;
         let (series, group, services) = sort_series(symbols, batch);
-        let mut sorted = Self { rows: Vec::new(), series, group, services };
-        sorted.rows = sorted.gather(symbols, batch, space);
-        if batch.labelled {
-            sorted.sort_labels(symbols);
-            sorted.rows.dedup_by(|next, kept| kept.join(next));
+        let columns = std::mem::take(&mut space.columns);
+        let mut sorted = Self { columns, series, group, services };
+        sorted.order(symbols, batch, space);
+        if batch.rows.labelled() {
+            sorted.order_labels(symbols, &batch.rows, &mut space.order);
         }
+        sorted.gather(batch, &space.order);
         sorted
     }
 
-    /// Rows by (group, stack, time), equal neighbours joined.
-    fn gather(&self, symbols: &Symbols, batch: &Batch, space: &mut Space) -> Vec<Row> {
+    /// Numbers of the rows by (group, stack, time).
+    fn order(&self, symbols: &Symbols, batch: &Batch, space: &mut Space) {
         let rows = &batch.rows;
-        let series = |row: u32| rows[row as usize].series as usize;
+        let series = |row: u32| rows.get(row).series as usize;
         let group = |row: u32| self.group[series(row)];
-        let stack = |row: u32| symbols.stack_rank(rows[row as usize].stack);
+        let stack = |row: u32| symbols.stack_rank(rows.get(row).stack);
         let Space { order, other, starts, .. } = space;
         order.clear();
         order.extend(0..rows.len() as u32);
@@ -102,30 +170,44 @@ impl Sorted {
                 part.sort_by_key(|row| stack(*row));
             }
         }
-        let mut sorted = std::mem::take(&mut space.rows);
-        sorted.reserve(rows.len());
-        for row in &space.order {
-            let row = rows[*row as usize];
-            if !sorted.last_mut().is_some_and(|kept| kept.join(&row)) {
-                sorted.push(row);
-            }
-        }
-        sorted
     }
 
     /// Puts labels between stack and time. A stack rarely has two sets, so only then is there work.
-    fn sort_labels(&mut self, symbols: &Symbols) {
-        let Some(first) = self.rows.first().map(|row| row.labels) else { return };
-        if self.rows.iter().all(|row| row.labels == first) {
+    fn order_labels(&self, symbols: &Symbols, rows: &Rows, order: &mut [u32]) {
+        let labels = |row: &u32| rows.labels(*row);
+        let all_alike = |order: &[u32]| order.iter().all(|row| labels(row) == labels(&order[0]));
+        if all_alike(order) {
             return;
         }
-        let (rank, group) = (symbols.set_ranks(), &self.group);
-        let alike = |a: &Row, b: &Row| {
-            a.stack == b.stack && group[a.series as usize] == group[b.series as usize]
+        let rank = symbols.set_ranks();
+        let place = |row: &u32| {
+            let row = rows.get(*row);
+            (row.stack, self.group[row.series as usize])
         };
-        for rows in self.rows.chunk_by_mut(alike) {
-            if rows.iter().any(|row| row.labels != rows[0].labels) {
-                rows.sort_by_key(|row| rank[row.labels as usize]);
+        for order in order.chunk_by_mut(|a, b| place(a) == place(b)) {
+            if !all_alike(order) {
+                order.sort_by_key(|row| rank[labels(row) as usize]);
+            }
+        }
+    }
+
+    /// Puts the rows where they belong.
+    fn gather(&mut self, batch: &Batch, order: &[u32]) {
+        let columns = &mut self.columns;
+        columns.series.reserve(order.len());
+        columns.values.reserve(order.len());
+        columns.counts.reserve(order.len());
+        // Rows lie far apart: nothing waits for one of a block while the others are fetched.
+        let mut block = [Row::default(); BLOCK];
+        for order in order.chunks(BLOCK) {
+            for (row, number) in block.iter_mut().zip(order) {
+                *row = *batch.rows.get(*number);
+            }
+            for (row, number) in block.iter().zip(order) {
+                let (group, labels) = (self.group[row.series as usize], batch.rows.labels(*number));
+                let counted = batch.series[row.series as usize].counted;
+                let run = Run { group, stack: row.stack, labels, rows: 1 };
+                columns.push(run, row.series, row.value, counted.then_some(row.count));
             }
         }
     }
