@@ -220,6 +220,7 @@ impl Builder {
     }
 
     /// Adds a label of the next sample.
+    #[inline]
     pub fn label(&mut self, label: Label) -> Result<(), Refused> {
         below(
             self.label_sets.open().len(),
