@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::Read,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -53,13 +53,21 @@ pub fn limits() -> Limits {
     }
 }
 
-/// Puts the bytes of a file in the place of others; of one that is too large as many as show it.
+/// Puts the bytes of a file, or for - of the standard input, in the place of others; of one that is
+/// too large as many as show it.
 pub fn read_whole(file: &Path, bytes: &mut Vec<u8>) -> anyhow::Result<()> {
-    read_all(File::open(file)?, bytes)
+    match is_stdin(file) {
+        true => read_all(io::stdin().lock(), bytes),
+        false => read_all(File::open(file)?, bytes),
+    }
 }
 
-/// The same of what is no file.
-pub fn read_all(source: impl Read, bytes: &mut Vec<u8>) -> anyhow::Result<()> {
+/// Whether it stands for the standard input.
+pub fn is_stdin(file: &Path) -> bool {
+    file.as_os_str() == "-"
+}
+
+fn read_all(source: impl Read, bytes: &mut Vec<u8>) -> anyhow::Result<()> {
     bytes.clear();
     let bytes_max = limits().body_bytes_max;
     source.take(bytes_max as u64 + 1).read_to_end(bytes)?;

@@ -1,7 +1,7 @@
 //! profpipe's own profiles, served like those of a Go process, so that they are scraped like any
 //! target's.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::{
@@ -38,7 +38,12 @@ type Turn = Arc<Mutex<()>>;
 /// Takes the port of the endpoint.
 pub async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
     let bound = TcpListener::bind(listen).await;
-    bound.with_context(|| format!("listen on {listen} for the own profile"))
+    let is_taken = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
+    let hint = match bound.as_ref().err().is_some_and(is_taken) {
+        true => " (another port: `--set self_telemetry::pprof_port=N`)",
+        false => "",
+    };
+    bound.with_context(|| format!("listen on {listen} for the own profile{hint}"))
 }
 
 /// Serves `/debug/pprof/{profile,heap}` until `stop`.

@@ -110,10 +110,7 @@ fn look(file: &Path, peers: &[Peer]) -> Found {
     let mut found = Found { file: file.display().to_string(), ..Found::default() };
     let mut reports = Vec::new();
     let mut bytes = Vec::new();
-    let read = match file.to_str() {
-        Some("-") => files::read_all(io::stdin().lock(), &mut bytes),
-        _ => files::read_whole(file, &mut bytes),
-    };
+    let read = files::read_whole(file, &mut bytes);
     let read = read.and_then(|()| {
         let take = |message: &[u8], form| reports.push(check::check(message, form));
         Ok(check::messages(&bytes, files::limits().inflated_bytes_max, take)?)

@@ -30,7 +30,7 @@ const HOUR_NS: i64 = 3_600_000_000_000;
 /// Arguments of `import`.
 #[derive(ClapArgs, Debug)]
 pub struct Args {
-    /// pprof files: gzip, zstd or plain
+    /// pprof files: gzip, zstd or plain; - is the standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Service that was profiled
@@ -199,8 +199,13 @@ impl Import {
         files::read_whole(file, &mut self.body)?;
         let mut profile = self.decoder.decode(&self.body, &files::limits())?;
         if profile.meta.time_ns == 0 {
-            let modified = std::fs::metadata(file)?.modified()?.duration_since(UNIX_EPOCH)?;
-            profile.meta.time_ns = modified.as_nanos() as i64;
+            profile.meta.time_ns = match files::is_stdin(file) {
+                true => self.ingest_ns,
+                false => {
+                    let modified = std::fs::metadata(file)?.modified()?;
+                    modified.duration_since(UNIX_EPOCH)?.as_nanos() as i64
+                }
+            };
         }
         let names: Vec<&str> =
             profile.meta.sample_types.iter().map(|t| profile.text(t.kind)).collect();
@@ -261,8 +266,12 @@ impl Import {
         };
         let from = time(*first_ns);
         let (lake, service) = (quoted(&root.to_string_lossy()), quoted(&self.args.service));
-        let name = quoted(name);
-        write!(out, "profpipe top --lake {lake} --service {service} --type {name} --from {from}")?;
+        write!(out, "profpipe top --lake {lake} --service {service}")?;
+        // What has no name is not asked for by name.
+        if !name.is_empty() {
+            write!(out, " --type {}", quoted(name))?;
+        }
+        write!(out, " --from {from}")?;
         // A range ends now unless it is said.
         if *last_ns >= self.ingest_ns {
             write!(out, " --to {}", time(last_ns.saturating_add(1_000_000_000)))?;

@@ -44,11 +44,16 @@ fn check(args: &LakeArgs) -> Result<(), Failure> {
     for bad in &checked.bad {
         writeln!(out, "{}: {}", args.path().join(&bad.path).display(), bad.reason)?;
     }
-    let (files, rows) = (checked.files, checked.rows);
-    match checked.bad.len() {
+    let foreign = checked.bad.iter().filter(|bad| bad.is_foreign()).count();
+    let (files, rows, bad) = (checked.files, checked.rows, checked.bad.len() - foreign);
+    let are = |count: usize| if count == 1 { "file is" } else { "files are" };
+    if foreign > 0 {
+        writeln!(out, "{foreign} {} not profpipe's and not read", are(foreign))?;
+    }
+    match bad {
+        0 if files == 0 => Ok(writeln!(out, "there is nothing in {}", args.path().display())?),
         0 => Ok(writeln!(out, "{files} files with {rows} rows are sound")?),
-        1 => Err(Failure::Failed(anyhow::anyhow!("1 file is damaged"))),
-        bad => Err(Failure::Failed(anyhow::anyhow!("{bad} files are damaged"))),
+        bad => Err(Failure::Failed(anyhow::anyhow!("{bad} {} damaged", are(bad)))),
     }
 }
 

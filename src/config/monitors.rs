@@ -169,10 +169,7 @@ impl Monitor {
             }
             match ProfileSettings::monitor(key, sampling.seconds, sampling.path.as_deref()) {
                 Ok(settings) => profiles.push(settings),
-                Err(message) if sampling.seconds == Some(0) => {
-                    problems.push(root.problem(path.key("seconds"), message));
-                }
-                Err(message) => problems.push(root.problem(path.key("path"), message)),
+                Err((field, message)) => problems.push(root.problem(path.key(field), message)),
             }
         }
         if profiles.is_empty() {

@@ -4,6 +4,7 @@ mod diff;
 mod flame;
 mod gauges;
 mod lists;
+mod places;
 mod spool;
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! Reads everything there is, and names what cannot be read.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use crate::{
     Lake,
@@ -38,6 +38,9 @@ impl Lake {
             for file in &files {
                 ask.meter.check()?;
                 self.check_seal(&ask, file);
+                if table.name == SAMPLES.name {
+                    self.check_profiles(&ask, file);
+                }
             }
             checked.rows += read(&ask, table, &files)?;
         }
@@ -47,6 +50,18 @@ impl Lake {
         }
         checked.bad = bad.into_iter().map(|(path, reason)| Skipped { path, reason }).collect();
         Ok(checked)
+    }
+
+    /// What samples belong to was written before them, under the same name in `profiles`.
+    fn check_profiles(&self, ask: &Ask<'_>, samples: &LakeFile) {
+        let Ok(below) = samples.path.strip_prefix(SAMPLES.name) else { return };
+        let profiles = Path::new(PROFILES.name).join(below);
+        let is_there = |path: &Path| self.root.join(path).try_exists().unwrap_or(true);
+        // Compaction gives names anew, and retention may have taken both away.
+        if samples.level == 0 && !is_there(&profiles) && is_there(&samples.path) {
+            let reason = format!("its profiles are missing: {}", profiles.display());
+            ask.skip(samples.path.clone(), reason);
+        }
     }
 
     fn check_seal(&self, ask: &Ask<'_>, file: &LakeFile) {

@@ -22,7 +22,7 @@ const HOUR_NS: i64 = 3_600_000_000_000;
 
 /// A call to the disk that failed.
 #[derive(Debug, Error)]
-#[error("{action} {}: {source}", path.display())]
+#[error("{action} {}", path.display())]
 pub struct StorageError {
     /// What was tried.
     pub action: &'static str,

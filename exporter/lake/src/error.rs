@@ -40,7 +40,7 @@ pub enum Error {
         bytes_max: usize,
     },
     /// The lake could not be listed.
-    #[error("read the lake {}: {source}", .path.display())]
+    #[error("read the lake {}", .path.display())]
     Io {
         /// The directory.
         path: PathBuf,

@@ -15,6 +15,9 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::time::TimeRange;
 
+/// Why a file is passed over that somebody else put there.
+const FOREIGN: &str = "not a name that profpipe gives";
+
 /// A file of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LakeFile {
@@ -124,7 +127,7 @@ fn files(root: &Path, parent: &Path, range: TimeRange, listing: &mut Listing) ->
             continue;
         }
         match (entry.file_type(), LakeFile::parse(parent, text)) {
-            (_, None) => listing.skip(path, "not a name that profpipe gives"),
+            (_, None) => listing.skip(path, FOREIGN),
             (Ok(kind), _) if !kind.is_file() => listing.skip(path, "not a regular file"),
             (Err(error), _) => listing.skip(path, error.to_string()),
             (_, Some(file)) if file.meets(range) => listing.files.push(file),
@@ -132,6 +135,13 @@ fn files(root: &Path, parent: &Path, range: TimeRange, listing: &mut Listing) ->
         }
     }
     Ok(())
+}
+
+impl Skipped {
+    /// Whether somebody else put it there: it has none of our names.
+    pub fn is_foreign(&self) -> bool {
+        self.reason == FOREIGN
+    }
 }
 
 impl Listing {

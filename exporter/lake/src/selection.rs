@@ -40,10 +40,10 @@ impl TypeSpec {
         let error = Error::Input { field: "type", message };
         let text = text.trim();
         match text.split_once(':') {
-            Some((profile, sample_type)) => match (profile.trim(), sample_type.trim()) {
-                ("", _) | (_, "") => Err(error),
-                (profile, sample_type) => Ok(Self::Exact(profile.into(), sample_type.into())),
-            },
+            // Either may be empty: there are profiles whose types have no name.
+            Some((profile, sample_type)) => {
+                Ok(Self::Exact(profile.trim().into(), sample_type.trim().into()))
+            }
             None if text.is_empty() => Err(error),
             None => Ok(Self::Half(text.into())),
         }
@@ -245,7 +245,7 @@ mod tests {
             ("hepa", "there is no type `hepa` (did you mean `heap`?); the selection has `block:"),
             ("cpu:cp", "there is no type `cpu:cp` (did you mean `cpu:cpu`?); the selection has "),
             ("", "`` is no type"),
-            (":cpu", "`:cpu` is no type"),
+            (":cpu", "there is no type `:cpu`"),
         ] {
             let chosen = TypeSpec::parse(spec).and_then(|spec| choose(Some(&spec), &types));
             let got = chosen.map_or_else(|error| error.to_string(), |c| c.kind.to_string());

@@ -297,8 +297,10 @@ impl Config {
             http: Arc::new(self.http(profile)),
             keep_sample_types: profile.keep_sample_type.clone(),
         };
+        if let Some(Err(message)) = seconds.map(kind::check_seconds) {
+            return Err((".seconds", message));
+        }
         match (seconds, schedule) {
-            (Some(0), _) => Err((".seconds", "must be above 0".into())),
             (Some(seconds), Schedule::Every(interval))
                 if interval >= MIN && settings.window() >= interval =>
             {

@@ -54,7 +54,8 @@ fn mistakes_are_named_with_their_place() {
     for (value, path, message) in [
         (json!({"interval": "0"}), "interval", "1s or more"),
         (json!({"timeout": "0"}), "timeout", "1s or more"),
-        (one(json!({"cpu": {"seconds": 0}})), "profiles.cpu.seconds", "above 0"),
+        (one(json!({"cpu": {"seconds": 0}})), "profiles.cpu.seconds", "1 to 3600"),
+        (one(json!({"cpu": {"seconds": 3601}})), "profiles.cpu.seconds", "and is 3601"),
         (one(json!({"cpu": {"seconds": 60}})), "profiles.cpu.seconds", "does not fit"),
         (one(json!({"heap": {"seconds": 5}})), "profiles.heap.seconds", "use `interval`"),
         (one(json!({"heap": {"interval": "0"}})), "profiles.heap.interval", "1s or more"),

@@ -1,6 +1,17 @@
 //! What there is to scrape in a Go process: one table of names, paths and manners. A name that is
 //! not here is a custom profile and needs a path.
 
+/// Seconds of a window, at most: whoever needs more wants several.
+pub const SECONDS_MAX: u32 = 3_600;
+
+/// What is wrong with a window of so many seconds.
+pub fn check_seconds(seconds: u32) -> Result<(), String> {
+    match seconds {
+        1..=SECONDS_MAX => Ok(()),
+        _ => Err(format!("must be 1 to {SECONDS_MAX} for a window, and is {seconds}")),
+    }
+}
+
 /// Seconds of a window where none are set.
 pub const SECONDS_DEFAULT: u32 = 10;
 

@@ -94,11 +94,15 @@ impl ProfileSettings {
     /// What `<key>: {seconds: N, path: P}` of a monitor means: CPU windows of N seconds back to
     /// back, and for all else a snapshot each N seconds. Fails with a message for a name that is
     /// neither known nor has a path.
-    pub fn monitor(key: &str, seconds: Option<u32>, path: Option<&str>) -> Result<Self, String> {
+    pub fn monitor(
+        key: &str,
+        seconds: Option<u32>,
+        path: Option<&str>,
+    ) -> Result<Self, (&'static str, String)> {
         let kind = kind::find(key);
-        let (name, path) = name_and_path(kind, key, path)?;
+        let (name, path) = name_and_path(kind, key, path).map_err(|message| ("path", message))?;
         if seconds == Some(0) {
-            return Err("must be above 0".into());
+            return Err(("seconds", "must be above 0".into()));
         }
         let windowed = kind.is_some_and(|kind| kind.windowed);
         let schedule = match seconds {
@@ -106,6 +110,8 @@ impl ProfileSettings {
             _ => Schedule::BackToBack,
         };
         let seconds = windowed.then(|| seconds.unwrap_or(kind::SECONDS_DEFAULT));
+        let checked = seconds.map_or(Ok(()), kind::check_seconds);
+        checked.map_err(|message| ("seconds", message))?;
         Ok(Self { name, path, seconds, schedule, ..Self::default() })
     }
 

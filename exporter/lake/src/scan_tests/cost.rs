@@ -1,9 +1,14 @@
 //! What questions cost: what a selection leaves out is not read, and a question that nobody waits
 //! for any more ends in the middle of its files.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
 };
 
 use pipeline::storage::Disk;
@@ -91,6 +96,31 @@ fn what_a_selection_leaves_out_is_not_read() {
         assert_eq!(groups.unwrap().iter().sum::<i32>(), 0);
     }
     assert_eq!(lake.chunks_read(), before);
+}
+
+#[test]
+fn files_are_read_by_several_threads_at_once() {
+    let threads = |threads_max: usize| {
+        let (_root, lake) = lake();
+        let allowance = Allowance { threads_max, ..Allowance::default() };
+        let (ask, seen) = (Ask::new(&lake, &allowance), Mutex::new(HashSet::new()));
+        let states = ask.fold(
+            &SAMPLES,
+            &Filter::new(TimeRange::ALL, &[]),
+            || 0,
+            |groups, _, _| {
+                *groups += 1;
+                seen.lock().unwrap().insert(thread::current().id());
+                // As long as a cold disk takes: the others have time to start.
+                thread::sleep(Duration::from_millis(20));
+                Ok(())
+            },
+        );
+        let states = states.unwrap();
+        assert_eq!(states.iter().sum::<i64>(), FILES, "each file once");
+        (states.len(), seen.into_inner().unwrap().len())
+    };
+    assert_eq!([1, 3].map(threads), [(1, 1), (3, 3)]);
 }
 
 #[test]

@@ -207,6 +207,13 @@ fn meta(bytes: &[u8], parts: &Parts, builder: &Builder) -> Result<Meta, Refused>
         types.push(tables::value_type(Cursor::new(bytes, span), builder).map_err(at(span))?);
     }
     let names: Vec<&str> = types.iter().map(|(kind, _)| builder.text(*kind)).collect();
+    if let Some(twice) = (1..names.len()).find(|at| names[..*at].contains(&names[*at])) {
+        // go tool pprof shows neither of them, and a sum of both would be of neither.
+        let detail = format!("two sample types are named `{}`", names[twice]);
+        return Err(
+            Refused::new(Reason::Malformed, detail).at(parts.sample_types[twice].0 as usize)
+        );
+    }
     let string = |index| tables::string(index, builder);
     let default_type = string(parts.default_type)?;
     let fallback = match default_type {

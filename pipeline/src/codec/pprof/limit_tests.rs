@@ -48,7 +48,9 @@ const CASES: [Case; 15] = [
         "sample types",
         |fields, n| {
             fields[1].1 = [&[10, 1, 1, 18, n], &*vec![5; n.into()]].concat();
-            fields.extend((1..n).map(|_| (1, vec![8, 1, 16, 2])));
+            // Each has a name of its own.
+            let named = |k| [(6, vec![b'a' + k]), (1, vec![8, 3 + k, 16, 2])];
+            fields.extend((1..n).flat_map(named));
         },
     ),
     case(

@@ -20,13 +20,20 @@ fn bare(mut profile: Profile) -> Profile {
     profile
 }
 
+/// A profile whose types have a name each.
+fn drawn(numbers: &[u32], types: usize) -> Profile {
+    let mut profile = profile(numbers, types);
+    profile.meta.sample_types.iter_mut().zip(0..).for_each(|(of, kind)| of.kind = kind);
+    profile
+}
+
 proptest! {
     #[test]
     fn what_is_encoded_comes_back(
         numbers in proptest::collection::vec(any::<u32>(), 1..200),
         types in 1..5usize,
     ) {
-        let profile = profile(&numbers, types);
+        let profile = drawn(&numbers, types);
         let bytes = encode(&profile);
         let back = decode(&bytes, &Limits::default()).unwrap();
         prop_assert_eq!(encode(&back), bytes);
@@ -40,7 +47,7 @@ proptest! {
         byte in any::<u8>(),
     ) {
         let mut decoder = Decoder::default();
-        let good = encode_raw(&profile(&numbers, 2));
+        let good = encode_raw(&drawn(&numbers, 2));
         let mut bytes = good.clone();
         let at = at.index(bytes.len());
         bytes[at] = byte;
@@ -97,6 +104,7 @@ fn what_is_wrong_is_refused_with_its_reason() {
     let group = [encode_fields(&fields()), vec![(20 << 3) | 3]].concat();
     for (what, body, reason) in [
         ("sample without its value", change(1, &[10, 1, 1]), Reason::Malformed),
+        ("two types of one name", twice(0), Reason::Malformed),
         ("value behind its end", change(1, &[18, 1, 0x85, 1]), Reason::Truncated),
         ("sample of two values", change(1, &[18, 2, 5, 6]), Reason::Malformed),
         ("unknown location", change(1, &[10, 1, 9, 18, 1, 5]), Reason::BadReference),
