@@ -66,9 +66,33 @@ pub struct TargetStatus {
     pub interval_s: f64,
     /// Start of the next scrape, never before now; 0 where none is planned.
     pub next_scrape: f64,
+    /// The types that failed the last time, each with why.
+    pub errors: Vec<TypeError>,
     /// The last error, which may be over.
     #[serde(flatten)]
     pub last_error: Option<TargetError>,
+    /// What a person could do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// Why a type of a target fails.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct TypeError {
+    /// Name of the profile.
+    #[serde(rename = "type")]
+    pub name: String,
+    /// The error for a person; `reason` is not said again.
+    pub error: String,
+    /// Its class.
+    #[serde(serialize_with = "reason")]
+    #[schemars(with = "String")]
+    pub reason: Reason,
+    /// The start of what the target answered, control characters taken out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// When it happened.
+    pub at: f64,
     /// What a person could do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,

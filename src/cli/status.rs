@@ -176,14 +176,29 @@ fn write_targets(targets: &Value, out: &mut String) {
             types.join(" "),
         );
         let _ = writeln!(out, "{}", line.trim_end());
-        if let Some(error) = target["last_error"].as_str() {
-            let reason = text(&target["last_error_reason"]);
-            let when = ago(now, &target["last_error_at"]).unwrap_or_default();
-            let _ = writeln!(out, "            {reason}, {when}: {}", visible(error));
-        }
-        if let Some(hint) = target["hint"].as_str() {
-            let _ = writeln!(out, "            {}", visible(hint));
-        }
+        errors(now, target, out);
+    }
+}
+
+/// Why types of a target fail; what is over, where none does.
+fn errors(now: &Value, target: &Value, out: &mut String) {
+    let mut say = |reason: &Value, at: &Value, error: String| {
+        let when = ago(now, at).unwrap_or_default();
+        let _ = writeln!(out, "            {}, {when}: {}", text(reason), visible(&error));
+    };
+    let failing = list(&target["errors"]);
+    for error in failing {
+        let of_type = format!("{}: {}", text(&error["type"]), text(&error["error"]));
+        say(&error["reason"], &error["at"], of_type);
+    }
+    if let Some(error) = target["last_error"].as_str().filter(|_| failing.is_empty()) {
+        say(&target["last_error_reason"], &target["last_error_at"], error.to_owned());
+    }
+    let mut hints: Vec<String> = failing.iter().map(|error| text(&error["hint"])).collect();
+    hints.retain(|hint| !hint.is_empty());
+    hints.dedup();
+    for hint in hints {
+        let _ = writeln!(out, "            {}", visible(&hint));
     }
 }
 
@@ -209,8 +224,17 @@ mod tests {
             {"job": "shop", "endpoint": "http://a:1", "health": "up", "types": ["cpu", "heap"],
              "last_scrape": 995.0},
             {"job": "b", "endpoint": "http://b\u{1b}[2J", "health": "down", "types": [],
-             "last_scrape": 0.0, "last_error": "cpu: refused", "last_error_at": 940.0,
-             "last_error_reason": "connection_refused", "hint": "is it running?"},
+             "last_scrape": 0.0, "last_error": "heap: refused", "last_error_at": 940.0,
+             "last_error_reason": "connection_refused", "hint": "is it running?",
+             "errors": [
+                {"type": "cpu", "error": "no answer", "reason": "timeout", "at": 930.0},
+                {"type": "heap", "error": "refused", "reason": "connection_refused", "at": 940.0,
+                 "hint": "is it running?"},
+                {"type": "mutex", "error": "refused", "reason": "connection_refused", "at": 939.0,
+                 "hint": "is it running?"}]},
+            {"job": "c", "endpoint": "http://c", "health": "up", "types": ["cpu"], "errors": [],
+             "last_scrape": 995.0, "last_error": "cpu: late", "last_error_at": 900.0,
+             "last_error_reason": "timeout"},
         ]});
         let want = "\
 profpipe 0.1.0, config loaded 2m ago
@@ -224,11 +248,15 @@ pipeline profiles: 9 profiles accepted, 1 refused, 2 filtered since the start
   parquet: 7 delivered, 2 waiting, 0 dead letters, 3 expired dropped
     failing: disk is full
 
-2 targets, 1 up
+3 targets, 2 up
   up        shop  http://a:1    5s ago      cpu heap
   down      b     http://b\u{fffd}[2J  never
-            connection_refused, 1m ago: cpu: refused
+            timeout, 1m ago: cpu: no answer
+            connection_refused, 1m ago: heap: refused
+            connection_refused, 1m ago: mutex: refused
             is it running?
+  up        c     http://c      5s ago      cpu
+            timeout, 1m ago: cpu: late
 ";
         assert_eq!(table(&status, &targets), want);
     }

@@ -88,7 +88,7 @@ async fn a_wrong_parameter_is_named() {
         ("top?type=cpu:cpu&from=-1e300&to=1e300", "from"),
         ("top?type=cpu:cpu&from=NaN", "from"),
         ("top?type=cpu:cpu&from=inf", "from"),
-        ("top?type=:", "type"),
+        ("top?type=%20", "type"),
         ("top?type=cpu:cpu&n=-1", "n"),
         ("top?type=cpu:cpu&n=99999999999999999999", "n"),
         ("top?type=cpu:cpu&sort=name", "sort"),

@@ -3,7 +3,7 @@ import { computed, effect, signal } from '@preact/signals';
 import type { Query } from './api';
 import type { Catalog, LabelValues, Series, Status, Top } from './types';
 import { find, matched, search, type Tree } from './flame/tree';
-import { pick, type Choice } from './pure/choose';
+import { pick, recall, type Choice } from './pure/choose';
 import { decode, encode, initial, type State } from './pure/url';
 
 export const state = signal<State>(decode(location.pathname, location.search));
@@ -44,7 +44,8 @@ export const flameRow = computed(() => (narrow.value ? 28 : 20));
 
 export const catalog = signal<Catalog | null>(null);
 /** What was chosen last where the link did not say. */
-export const chosen = signal<Choice | null>(null);
+export const chosen = signal<Choice | null>(recall(sessionStorage.getItem('chosen')));
+effect(() => sessionStorage.setItem('chosen', JSON.stringify(chosen.value)));
 /** How the process itself is doing. */
 export const status = signal<Status | null>(null);
 export const labels = signal<LabelValues[]>([]);

@@ -74,6 +74,16 @@ export interface Status {
 
 export type Health = 'up' | 'degraded' | 'down' | 'unknown';
 
+/** Why a type of a target fails. */
+export interface TypeError {
+  type: string;
+  error: string;
+  reason: string;
+  body?: string;
+  at: number;
+  hint?: string;
+}
+
 export interface Target {
   job: string;
   endpoint: string;
@@ -84,6 +94,7 @@ export interface Target {
   last_duration_s: number;
   interval_s: number;
   next_scrape: number;
+  errors: TypeError[];
   last_error?: string;
   last_error_reason?: string;
   last_error_body?: string;

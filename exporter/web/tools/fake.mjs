@@ -183,9 +183,11 @@ function status(now) {
 
 function targets(now) {
   const all = ['cpu', 'heap', 'mutex', 'goroutine'], tick = (k) => 15 - ((now + k * 4) % 15);
-  const one = (k, job, ip, health, more = {}) => ({ job, endpoint: `http://10.0.0.${ip}:6060/debug/pprof`, labels: { namespace: 'shop', pod: `${job}-${pods[k % 3]}` }, health, types: all, last_scrape: now - 15 + tick(k), last_duration_s: 10.04, interval_s: 15, next_scrape: now + tick(k), ...more });
-  return [one(0, 'orders', 17, 'up'), one(1, 'orders', 18, 'degraded', { last_error: 'cpu: 500 Internal Server Error', last_error_reason: 'busy', last_error_body: 'Could not enable CPU profiling: cpu profiling already in use\n', last_error_at: now - 44, hint: 'Another profiler holds the CPU profile of this process. Retrying with back-off; the other types are fine.' }),
-    one(2, 'cart', 21, 'up'), one(3, 'cart', 22, 'down', { last_duration_s: 3, last_error: 'connect 10.0.0.22:6060: connection refused', last_error_reason: 'connection refused', last_error_at: now - 12, hint: 'Nothing listens on this port. Is net/http/pprof imported, and is the port right?' })];
+  const one = (k, job, ip, health, more = {}) => ({ job, endpoint: `http://10.0.0.${ip}:6060/debug/pprof`, labels: { namespace: 'shop', pod: `${job}-${pods[k % 3]}` }, health, types: all, errors: [], last_scrape: now - 15 + tick(k), last_duration_s: 10.04, interval_s: 15, next_scrape: now + tick(k), ...more });
+  return [one(0, 'orders', 17, 'up'), one(1, 'orders', 18, 'degraded', { errors: [
+      { type: 'cpu', error: '500 Internal Server Error', reason: 'busy', body: 'Could not enable CPU profiling: cpu profiling already in use\n', at: now - 44, hint: 'Another profiler holds the CPU profile of this process. Retrying with back-off; the other types are fine.' },
+      { type: 'heap', error: 'not a profile: an HTML page', reason: 'not_pprof', at: now - 9 }] }),
+    one(2, 'cart', 21, 'up'), one(3, 'cart', 22, 'down', { last_duration_s: 3, errors: ['cpu', 'heap'].map((type) => ({ type, error: 'connect 10.0.0.22:6060: connection refused', reason: 'connection_refused', at: now - 12, hint: 'Nothing listens on this port. Is net/http/pprof imported, and is the port right?' })) })];
 }
 
 const mime = { '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.html': 'text/html' };

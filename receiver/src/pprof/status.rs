@@ -8,7 +8,7 @@ use std::{
 
 use pipeline::{
     reason::Reason,
-    target::{Health, TargetBoard, TargetError, TargetStatus},
+    target::{Health, TargetBoard, TargetError, TargetStatus, TypeError},
 };
 use tokio::time::Instant;
 
@@ -36,7 +36,8 @@ struct TypeState {
     good: Option<bool>,
     /// Switched off: the target has no such profile.
     off: bool,
-    hint: Option<&'static str>,
+    /// Why the last scrape failed, if it did.
+    error: Option<TypeError>,
     next: f64,
 }
 
@@ -83,14 +84,21 @@ impl Report {
         let mut state = self.state();
         // That the pipeline is full says nothing about the target.
         let is_ours = failure.refused.reason == Reason::PipelineFull;
+        let now = unix_seconds();
         if let Some(of_type) = state.types.get_mut(name).filter(|_| !is_ours) {
             of_type.good = Some(false);
             of_type.off = failure.refused.reason == Reason::NotFound;
-            of_type.hint = failure.hint;
+            of_type.error = Some(TypeError {
+                name: name.to_owned(),
+                error: failure.refused.text(),
+                reason: failure.refused.reason,
+                body: failure.body.clone(),
+                at: now,
+                hint: failure.hint.map(String::from),
+            });
         }
         self.log(&mut state, name, &failure);
         self.show(&state, |status| {
-            let now = unix_seconds();
             let error = TargetError::refused(name, &failure.refused, now);
             status.last_error = Some(TargetError { body: failure.body, ..error });
             status.last_scrape = now;
@@ -123,7 +131,8 @@ impl Report {
             let on = state.types.iter().filter(|(_, t)| !t.off);
             status.types = on.map(|(name, _)| name.clone()).collect();
             status.next_scrape = next.unwrap_or(0.0);
-            status.hint = state.types.values().find_map(|t| t.hint).map(String::from);
+            status.errors = state.types.values().filter_map(|t| t.error.clone()).collect();
+            status.hint = status.errors.iter().find_map(|error| error.hint.clone());
         });
     }
 
@@ -200,6 +209,12 @@ mod tests {
         report.succeeded("heap", Duration::from_millis(1500));
         assert_eq!((shown().health, shown().last_duration_s), (Health::Degraded, 1.5));
         assert_eq!(shown().last_error.unwrap().message, "cpu: why");
+        let errors = || shown().errors.into_iter().map(|e| (e.name, e.reason)).collect::<Vec<_>>();
+        fail("heap", Reason::NotPprof);
+        let both = [("cpu".to_owned(), Reason::Timeout), ("heap".to_owned(), Reason::NotPprof)];
+        assert_eq!(errors(), both, "one does not hide the other");
+        report.succeeded("heap", Duration::from_millis(1500));
+        assert_eq!(errors(), both[..1]);
         fail("heap", Reason::PipelineFull);
         assert_eq!(shown().last_error.unwrap().reason, Reason::PipelineFull);
         assert_eq!(shown().health, Health::Degraded);

@@ -4,13 +4,26 @@ import { paths } from '../pure/hash';
 import { regexp } from '../pure/matchers';
 
 export interface Tree extends Flame {
-  /** What the width stands for: total, plus the base in a diff, scaled to the same sum. */
+  /**
+   * What the width stands for: total, or where values are negative the sum of magnitudes, plus the
+   * base in a diff, scaled to the same sum.
+   */
   size: Float64Array;
   start: Float64Array; // left edge, in the same measure
   end: Int32Array; // one past the last descendant
   parent: Int32Array;
   depth: number;
   path: string[]; // '' for placeholders
+}
+
+/** Totals; where something is negative, the sums of the magnitudes, which a width can show. */
+function weights(f: Flame, total: number[], self: number[]): ArrayLike<number> {
+  if (self.every((v) => v >= 0)) return total;
+  const sums = Float64Array.from(self, Math.abs),
+    above: number[] = [], // the last frame of each level
+    parents = f.level.map((l, i) => ((above[l] = i), l ? above[l - 1]! : -1));
+  for (let i = parents.length - 1; i > 0; i--) sums[parents[i]!]! += sums[i]!;
+  return sums;
 }
 
 export function build(f: Flame): Tree {
@@ -22,11 +35,12 @@ export function build(f: Flame): Tree {
   // Per level: the open frame, and where its next child begins.
   const open: number[] = [],
     next: number[] = [];
-  const scale = f.total_b?.[0] && f.total[0] ? f.total[0] / f.total_b[0] : 1;
+  const [a, b] = [weights(f, f.total, f.self), f.total_b && weights(f, f.total_b, f.self_b!)];
+  const scale = b?.[0] && a[0] ? a[0] / b[0] : 1;
   let depth = 0;
   for (let i = 0; i < n; i++) {
     const l = f.level[i]!;
-    size[i] = f.total[i]! + (f.total_b?.[i] ?? 0) * scale;
+    size[i] = a[i]! + (b?.[i] ?? 0) * scale;
     while (open.length > l) end[open.pop()!] = i;
     if (l > 0) {
       parent[i] = open[l - 1]!;

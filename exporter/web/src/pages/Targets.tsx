@@ -4,6 +4,7 @@ import { useEffect } from 'preact/hooks';
 import { targets } from '../api';
 import { go, state } from '../state';
 import type { Health, Target } from '../types';
+import { errorsOf } from '../pure/errors';
 import { span } from '../pure/format';
 import { Segmented } from '../ui/parts';
 
@@ -172,14 +173,11 @@ function Job({
   );
 }
 
-/** In one word what went wrong, where the message does not say so itself. */
-const reason = ({ last_error: e = '', last_error_reason: r = '' }: Target) =>
-  e.toLowerCase().includes(r.replace(/_/g, ' ').toLowerCase()) ? '' : r.replace(/_/g, ' ');
-
 function Row({ t, now }: { t: Target; now: number }) {
   // Windows back to back take all of their interval, and a little more to be told.
   const used = t.last_duration_s / t.interval_s,
-    late = now - t.next_scrape;
+    late = now - t.next_scrape,
+    told = errorsOf(t);
   return (
     <>
       <tr class={t.health}>
@@ -200,7 +198,7 @@ function Row({ t, now }: { t: Target; now: number }) {
         </td>
         <td class="types">
           {t.types.map((x) => (
-            <span key={x} class={t.last_error?.startsWith(x + ':') ? 'bad' : ''}>
+            <span key={x} class={t.errors.some((e) => e.type === x) ? 'bad' : ''}>
               {x}{' '}
             </span>
           ))}
@@ -222,21 +220,24 @@ function Row({ t, now }: { t: Target; now: number }) {
           {!t.next_scrape ? '–' : late > 0 ? 'now' : `in ${seconds(t.next_scrape - now)}`}
         </td>
       </tr>
-      {(t.last_error || t.hint) && (
+      {told.length > 0 && (
         <tr class="why">
           <td />
           <td colSpan={5}>
-            {t.last_error && (
-              <p class={t.health === 'down' ? 'bad' : 'warn'}>
-                <span class="mono">{t.last_error}</span>
-                {reason(t) && <span class="tag">{reason(t)}</span>}
-                {t.last_error_at && (
-                  <span class="muted"> {seconds(now - t.last_error_at)} ago</span>
-                )}
-              </p>
-            )}
-            {t.last_error_body && <pre>{t.last_error_body.trim()}</pre>}
-            {t.hint && <p class="muted">{t.hint}</p>}
+            {told.map((e) => (
+              <div key={e.type}>
+                <p class={e.over ? 'muted' : t.health === 'down' ? 'bad' : 'warn'}>
+                  <span class="mono">
+                    {e.type && `${e.type}: `}
+                    {e.error}
+                  </span>
+                  {e.word && <span class="tag">{e.word}</span>}
+                  <span class="muted"> {seconds(now - e.at)} ago</span>
+                </p>
+                {e.body && <pre>{e.body.trim()}</pre>}
+                {e.hint && <p class="muted">{e.hint}</p>}
+              </div>
+            ))}
           </td>
         </tr>
       )}

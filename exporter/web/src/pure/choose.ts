@@ -12,6 +12,16 @@ export interface Choice {
 const OWN = 'profpipe',
   CPU = 'cpu:cpu';
 
+/** A stopgap as it was noted before the page was loaded again: else it would pass for a choice. */
+export function recall(text: string | null): Choice | null {
+  try {
+    const noted = JSON.parse(text ?? 'null') as Choice | null;
+    return noted && (noted.ownOnly || noted.noCpu) ? noted : null;
+  } catch {
+    return null;
+  }
+}
+
 /** The service with the newest data; our own profiles only where there is nothing else. */
 export function chooseService(list: Service[]): string {
   const others = list.filter((s) => s.service !== OWN);

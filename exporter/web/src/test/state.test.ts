@@ -2,7 +2,15 @@ import { describe, expect, it } from 'vitest';
 import tokens from '../css/tokens.css?raw';
 import { change, contrast, diff, frame, hex, ink, oklch, shade } from '../pure/color';
 import { cancels, families, order, slice } from '../pure/top';
-import { choose, chooseFrom, chooseService, chooseType, pick, type Choice } from '../pure/choose';
+import {
+  choose,
+  chooseFrom,
+  chooseService,
+  chooseType,
+  pick,
+  recall,
+  type Choice,
+} from '../pure/choose';
 import { fnv1a } from '../pure/hash';
 import { gaps, lonely } from '../pure/series';
 import { instant, lately, moves, resolve, snap } from '../pure/time';
@@ -187,6 +195,15 @@ describe('choice', () => {
     expect(choose(all, at, away)).toMatchObject({ service: 'profpipe', type: 'goroutine:g' });
     for (const work of [{ zoom: 'f00d' }, { fn: 'main.main' }])
       expect(choose(all, { ...at, ...work }, first).type).toBe('goroutine:g');
+  });
+  it('is still a stopgap after the page was loaded again, and a choice is not', () => {
+    const [young, , , all] = grows as [typeof list, typeof list, typeof list, typeof list],
+      first = choose(young, bare, null),
+      at = { ...bare, service: first.service, type: first.type };
+    expect(choose(all, at, recall(JSON.stringify(first))).service).toBe('shop');
+    const picked = { ...first, ownOnly: false, noCpu: false };
+    for (const noted of [JSON.stringify(picked), 'null', '{', null])
+      expect(choose(all, at, recall(noted))).toMatchObject({ service: 'profpipe' });
   });
   it('keeps the type in another service, or takes a stopgap there', () => {
     const [young, full] = [[shop('goroutine:g')], [shop('cpu:cpu', 'goroutine:g')]];

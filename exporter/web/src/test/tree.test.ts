@@ -45,6 +45,27 @@ describe('build', () => {
   });
 });
 
+describe('negative values', () => {
+  it('are as wide as their magnitude, below a total of anything', () => {
+    const t = build({
+      ...flame,
+      level: [0, 1, 2, 2, 1],
+      name: [0, 1, 2, 3, -2],
+      total: [-25, -20, -80, 50, -5],
+      self: [0, 10, -80, 50, -5],
+    });
+    expect([...t.size]).toEqual([145, 140, 80, 50, 5]);
+    const boxes = layout(t, { ...view, width: 145 }, 0, 60);
+    expect(boxes.map((b) => [b.i, b.x, b.w])).toEqual([
+      [0, 0, 145],
+      [1, 0, 140],
+      [2, 0, 80],
+      [3, 80, 50],
+      [4, 140, 5],
+    ]);
+  });
+});
+
 describe('layout and hit', () => {
   it('agree at the middle of every frame, also zoomed and flipped', () => {
     for (const root of [0, 1, 4])
