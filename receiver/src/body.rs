@@ -53,10 +53,13 @@ impl Body {
         Ok(())
     }
 
-    /// All of it in one piece.
+    /// All of it in one piece, which may be kept: it is hardly larger than what is in it.
     pub(crate) fn finish(mut self) -> Vec<u8> {
-        if self.pieces.len() == 1 {
-            return self.pieces.pop().unwrap_or_default();
+        if let Some(mut piece) = self.pieces.pop_if(|piece| piece.len() == self.len) {
+            if piece.capacity() / 2 > piece.len() {
+                piece.shrink_to_fit();
+            }
+            return piece;
         }
         let mut whole = Vec::with_capacity(self.len);
         self.pieces.into_iter().for_each(|piece| whole.extend_from_slice(&piece));

@@ -114,17 +114,17 @@ impl Hand {
 impl Place {
     /// Decodes a body. The place comes back with the result; it is taken until then, also where
     /// nobody waits any more.
-    pub async fn decode<T: Send + 'static>(
+    pub async fn decode<B: Send + 'static, T: Send + 'static>(
         mut self,
-        body: Arc<impl AsRef<[u8]> + Send + Sync + 'static>,
-        read: impl FnOnce(&mut Decoders, &[u8], &Limits) -> Result<T, Refused> + Send + 'static,
+        body: B,
+        read: impl FnOnce(&mut Decoders, &B, &Limits) -> Result<T, Refused> + Send + 'static,
     ) -> Result<(Self, Result<T, Refused>), Refused> {
         let gave_up = || Refused::new(Reason::Malformed, "the decoder gave up on it");
         let hand = self.hand.take().ok_or_else(gave_up)?;
         let (done, result) = oneshot::channel();
         let jobs = hand.0.clone();
         let job: Job = Box::new(move |decoders: &mut Decoders| {
-            let result = read(decoders, (*body).as_ref(), &self.limits);
+            let result = read(decoders, &body, &self.limits);
             if result.is_err() {
                 *decoders = Decoders::default(); // Their buffers may be of an unusual size.
             }

@@ -46,7 +46,8 @@ pub async fn shapes(running: &Running) {
         (
             "targets".into(),
             "/targets/0",
-            "endpoint health interval_s job labels last_duration_s last_scrape next_scrape types",
+            "endpoint errors health interval_s job labels last_duration_s last_scrape next_scrape \
+             types",
         ),
     ] {
         let answer = running.json(&format!("/api/v1/{path}")).await;

@@ -97,7 +97,7 @@ impl Encoded {
             Content::Request(request)
                 if stages.is_empty() && request.bytes() as u64 <= record_bytes_max =>
             {
-                vec![Payload { bytes: request.encode(), records: request.weight.profiles }]
+                vec![request.encode()]
             }
             content => {
                 let mut profiles = match content.profiles() {

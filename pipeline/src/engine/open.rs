@@ -86,8 +86,10 @@ mod tests {
     }
 
     fn request(profiles: &[Profile], limits: &Limits) -> Bytes {
-        let kept = Decoder::default().keep(&otlp::encode(profiles), limits).expect("is whole").kept;
-        kept.expect("is ordinary").encode()
+        let request = otlp::encode(profiles).into();
+        let kept = Decoder::default().keep(&request, limits).expect("is whole").kept;
+        let payload = kept.expect("is ordinary").encode();
+        [payload.head, payload.bytes].concat().into()
     }
 
     #[test]

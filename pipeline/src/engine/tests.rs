@@ -41,7 +41,8 @@ fn request(numbers: Range<i64>) -> Content {
 }
 
 fn request_of(profiles: &[Profile]) -> Content {
-    let decoded = otlp::Decoder::default().keep(&otlp::encode(profiles), &Limits::default());
+    let request = otlp::encode(profiles).into();
+    let decoded = otlp::Decoder::default().keep(&request, &Limits::default());
     Content::Request(decoded.expect("is whole").kept.expect("is ordinary"))
 }
 

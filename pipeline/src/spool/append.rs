@@ -96,7 +96,7 @@ impl Spool {
 
     fn check_limits(&self, payloads: &[Payload]) -> Result<(), SpoolError> {
         let config = &self.config;
-        let record = payloads.iter().map(|payload| payload.bytes.len() as u64).max().unwrap_or(0);
+        let record = payloads.iter().map(|payload| payload.len() as u64).max().unwrap_or(0);
         // Offsets and lengths inside a segment have 32 bits.
         let segment_bytes_max = config.segment_bytes_max.min(u32::MAX.into());
         for (what, value, limit) in [

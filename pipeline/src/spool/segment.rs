@@ -41,6 +41,8 @@ impl Record {
 /// What is appended: bytes that are one record, or that stand for several.
 #[derive(Debug, Clone)]
 pub struct Payload {
+    /// What stands before the bytes.
+    pub head: Bytes,
     /// The bytes.
     pub bytes: Bytes,
     /// How many records they are, one at least.
@@ -49,7 +51,14 @@ pub struct Payload {
 
 impl From<Bytes> for Payload {
     fn from(bytes: Bytes) -> Self {
-        Self { bytes, records: 1 }
+        Self { head: Bytes::new(), bytes, records: 1 }
+    }
+}
+
+impl Payload {
+    /// Bytes of all of it.
+    pub(super) fn len(&self) -> usize {
+        self.head.len() + self.bytes.len()
     }
 }
 
@@ -105,7 +114,7 @@ impl std::fmt::Display for Flaw {
 pub(super) fn encoded_bytes(payloads: &[Payload]) -> u64 {
     let bytes = |payload: &Payload| {
         let index = INDEX_ENTRY_BYTES as u64 * u64::from(payload.records);
-        RECORD_HEADER_BYTES as u64 + payload.bytes.len() as u64 + index
+        RECORD_HEADER_BYTES as u64 + payload.len() as u64 + index
     };
     (HEADER_BYTES + TAIL_BYTES) as u64 + payloads.iter().map(bytes).sum::<u64>()
 }
@@ -128,14 +137,15 @@ pub(super) fn encode(first: u64, appended_unix_ms: u64, payloads: &[Payload]) ->
     put_crc(&mut out, 0);
     debug_assert_eq!(out.len(), HEADER_BYTES);
     let mut offsets = Vec::with_capacity(count as usize);
-    for Payload { bytes: payload, records } in payloads {
+    for payload in payloads {
         let at = out.len();
-        offsets.extend((0..*records).map(|_| at as u32));
+        offsets.extend((0..payload.records).map(|_| at as u32));
         out.put_u32_le(payload.len() as u32);
         out.put_u64_le(appended_unix_ms);
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&out[at..]), payload);
-        out.put_u32_le(crc);
-        out.put_slice(payload);
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&out[at..]), &payload.head);
+        out.put_u32_le(crc32c::crc32c_append(crc, &payload.bytes));
+        out.put_slice(&payload.head);
+        out.put_slice(&payload.bytes);
     }
     let index_at = out.len() as u32;
     offsets.into_iter().for_each(|offset| out.put_u32_le(offset));
@@ -313,7 +323,10 @@ mod tests {
 
     #[test]
     fn records_share_a_payload() {
-        let of = |text: &'static str, records| Payload { bytes: text.into(), records };
+        let of = |text: &'static str, records| {
+            let (head, bytes) = text.split_at(text.len() / 3);
+            Payload { head: head.into(), bytes: bytes.into(), records }
+        };
         let payloads = [of("same", 1), of("same", 3), of("", 2), of("last", 1)];
         let (frame, bytes) = encode(7, 5, &payloads);
         assert_eq!(frame.records, 7..14);

@@ -120,10 +120,11 @@ impl Case {
             let mut payload = self.appended.to_le_bytes().to_vec();
             payload.resize(8 + self.rng.below(900) as usize, self.appended as u8);
             let records = if self.rng.below(3) == 0 { 1 + self.rng.below(3) as u32 } else { 1 };
-            payloads.push(Payload { bytes: Bytes::from(payload), records });
+            let bytes = Bytes::from(payload.split_off(3));
+            payloads.push(Payload { head: payload.into(), bytes, records });
         }
         let parts = |payload: &Payload| {
-            let bytes = payload.bytes.clone();
+            let bytes = Bytes::from([&payload.head[..], &payload.bytes].concat());
             (0..payload.records).map(move |part| (bytes.clone(), part))
         };
         let records: Vec<_> = payloads.iter().flat_map(parts).collect();

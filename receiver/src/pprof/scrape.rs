@@ -283,7 +283,7 @@ async fn digest(
     share: &mut Share,
 ) -> Result<Digest, Refused> {
     let (body, shot) = answer;
-    let read = move |decoders: &mut Decoders, body: &[u8], limits: &Limits| {
+    let read = move |decoders: &mut Decoders, body: &Arc<Vec<u8>>, limits: &Limits| {
         let profile = decoders.pprof.decode(body, limits)?;
         let keep = &shot.settings.keep_sample_types;
         let profile = if keep.is_empty() { profile } else { keep_types(&profile, keep, limits)? };

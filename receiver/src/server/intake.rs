@@ -9,6 +9,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use pipeline::{
@@ -38,7 +39,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 const FULL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Reads a whole body.
-type Read = dyn Fn(&mut Decoders, &[u8], &Limits) -> Result<Decoded, Refused> + Send + Sync;
+type Read = dyn Fn(&mut Decoders, &Bytes, &Limits) -> Result<Decoded, Refused> + Send + Sync;
 
 /// How a body becomes profiles.
 #[derive(Clone)]
@@ -211,7 +212,7 @@ impl Intake {
         mut body: Incoming,
         reading: &Reading,
         share: &mut Share,
-    ) -> Result<Vec<u8>, Refused> {
+    ) -> Result<Bytes, Refused> {
         let head = if reading.framed { 5 } else { 0 };
         let max = self.limits.body_bytes_max + head;
         let mut bytes = Body::default();
@@ -228,7 +229,7 @@ impl Intake {
                     let detail = format!("the body broke off: {error}");
                     return Err(Refused::new(Reason::Truncated, detail));
                 }
-                Ok(None) => return Ok(bytes.finish()),
+                Ok(None) => return Ok(bytes.finish().into()),
                 Err(_) => return Err(Refused::new(Reason::Timeout, "silent in the body")),
             };
             let Ok(data) = frame.into_data() else { continue };
@@ -244,15 +245,14 @@ impl Intake {
     /// and not the others for them.
     async fn decode(
         &self,
-        body: Vec<u8>,
+        body: Bytes,
         reading: Reading,
         share: &mut Share,
     ) -> Result<Decoded, Refused> {
-        let body = Arc::new(body);
         if body.len() <= QUICK_BODY_BYTES_MAX {
             let place = share.place(&self.limits, true).await?;
             let may_be_large = place.limits != self.limits;
-            let decoded = decode_in(place, Arc::clone(&body), reading.clone(), share).await;
+            let decoded = decode_in(place, body.clone(), reading.clone(), share).await;
             let is_large = |refused: &Refused| refused.reason == Reason::SizeLimit;
             let too_large = match &decoded {
                 Ok(decoded) => decoded.error.as_ref().is_some_and(is_large),
@@ -271,13 +271,13 @@ impl Intake {
 /// profiles.
 async fn decode_in(
     place: Place,
-    body: Arc<Vec<u8>>,
+    body: Bytes,
     reading: Reading,
     share: &mut Share,
 ) -> Result<Decoded, Refused> {
-    let read = move |decoders: &mut Decoders, body: &[u8], limits: &Limits| {
-        let message = if reading.framed { unframed(body)? } else { body };
-        (reading.read)(decoders, message, limits)
+    let read = move |decoders: &mut Decoders, body: &Bytes, limits: &Limits| {
+        let message = if reading.framed { unframed(body)? } else { body.clone() };
+        (reading.read)(decoders, &message, limits)
     };
     let (place, decoded) = place.decode(body, read).await?;
     let decoded = decoded?;
@@ -291,7 +291,7 @@ impl Reading {
     /// By a function of a whole body, or of the one message of gRPC in it.
     pub(crate) fn new<R>(framed: bool, read: R) -> Self
     where
-        R: Fn(&mut Decoders, &[u8], &Limits) -> Result<Decoded, Refused> + Send + Sync + 'static,
+        R: Fn(&mut Decoders, &Bytes, &Limits) -> Result<Decoded, Refused> + Send + Sync + 'static,
     {
         Self { framed, read: Arc::new(read) }
     }
@@ -308,13 +308,13 @@ impl Reading {
 }
 
 /// The message of a body of gRPC: there is exactly one.
-fn unframed(body: &[u8]) -> Result<&[u8], Refused> {
+fn unframed(body: &Bytes) -> Result<Bytes, Refused> {
     let broken = |what: &str| Refused::new(Reason::Malformed, what);
     let (head, message) =
         body.split_first_chunk::<5>().ok_or_else(|| broken("no message of gRPC"))?;
     let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
     match (head[0], message.len()) {
-        (0 | 1, found) if found == length => Ok(message),
+        (0 | 1, found) if found == length => Ok(body.slice_ref(message)),
         (0 | 1, _) => Err(broken("a message of gRPC that is cut or has more behind it")),
         _ => Err(broken("an unknown flag of gRPC")),
     }

@@ -1,5 +1,7 @@
 //! A request to profiles.
 
+use bytes::Bytes;
+
 use super::{
     build::{Failed, Owner, Source},
     header::{self, Header, old_wire},
@@ -64,12 +66,12 @@ impl Decoder {
     ///
     /// # Errors
     /// The same.
-    pub fn keep(&mut self, body: &[u8], limits: &Limits) -> Result<Decoded, Refused> {
+    pub fn keep(&mut self, body: &Bytes, limits: &Limits) -> Result<Decoded, Refused> {
         self.transformed(body, limits, |decoder, bytes| {
             let parts = Parts::read(bytes, limits, std::mem::take(&mut decoder.tables))?;
             let decoded = match parts.weigh(limits, &mut decoder.touched) {
                 Ok(weight) if weight.profiles > 0 => {
-                    let kept = Some(Kept::new(weight, body, limits));
+                    let kept = Some(Kept::new(weight, body.clone(), limits));
                     Ok(Decoded { kept, ..Decoded::default() })
                 }
                 _ => parts.build(limits, &mut decoder.touched),

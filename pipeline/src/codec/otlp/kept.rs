@@ -13,6 +13,7 @@ use crate::{
     limits::Limits,
     profile::{Origin, Profile},
     reason::{Reason, Refused},
+    spool::Payload,
 };
 
 /// The version of its record, the first byte of it. A reader takes this one and the one before.
@@ -42,11 +43,11 @@ pub struct Kept {
 }
 
 impl Kept {
-    pub(super) fn new(weight: Weight, body: &[u8], limits: &Limits) -> Self {
-        let body = match inflate::is_compressed(body) {
-            true => Bytes::copy_from_slice(body),
+    pub(super) fn new(weight: Weight, body: Bytes, limits: &Limits) -> Self {
+        let body = match inflate::is_compressed(&body) {
+            true => body,
             false => {
-                let compressed = zstd::bulk::compress(body, ZSTD_LEVEL);
+                let compressed = zstd::bulk::compress(&body, ZSTD_LEVEL);
                 compressed.expect("memory takes all that is written").into()
             }
         };
@@ -60,19 +61,20 @@ impl Kept {
         HEAD_BYTES_MAX + receiver.len() + peer.len() + self.body.len()
     }
 
-    /// As the payload of so many records as it has profiles.
-    pub fn encode(&self) -> Bytes {
-        let mut record = Vec::with_capacity(self.bytes());
+    /// As the payload of so many records as it has profiles; the body is not copied.
+    pub fn encode(&self) -> Payload {
+        let Origin { receiver, peer } = &self.origin;
+        let mut record = Vec::with_capacity(HEAD_BYTES_MAX + receiver.len() + peer.len());
         record.push(VERSION);
         put_varint(&mut record, u64::from(self.weight.profiles));
         put_varint(&mut record, self.received_ns as u64);
-        for text in [&self.origin.receiver, &self.origin.peer] {
+        for text in [receiver, peer] {
             put_varint(&mut record, text.len() as u64);
             record.extend_from_slice(text.as_bytes());
         }
         put_varint(&mut record, self.string_bytes_max as u64);
-        record.extend_from_slice(&self.body);
-        record.into()
+        let records = self.weight.profiles;
+        Payload { head: record.into(), bytes: self.body.clone(), records }
     }
 
     /// Its profiles.

@@ -178,6 +178,19 @@ impl<'a> Tables<'a> {
 
     fn function(&mut self, mut entry: Cursor<'a>) -> Result<(), Refused> {
         let mut function = Function::default();
+        // What writers send, in the order in which they do.
+        if let Some(name) = entry.int_if(1 << 3)? {
+            function.name = index(name);
+        }
+        if let Some(name) = entry.int_if(2 << 3)? {
+            function.system_name = index(name);
+        }
+        if let Some(file) = entry.int_if(3 << 3)? {
+            function.file = index(file);
+        }
+        if let Some(line) = entry.int_if(4 << 3)? {
+            function.start_line = line as i64;
+        }
         while let Some((field, value)) = entry.field()? {
             match field {
                 1 => function.name = index(value.int(&entry)?),
@@ -219,6 +232,9 @@ impl<'a> Tables<'a> {
     }
 
     fn stack(&mut self, mut entry: Cursor<'a>, limits: &Limits) -> Result<(), Refused> {
+        if let Some(packed) = entry.message_if(1 << 3 | 2)? {
+            indexes(Value::Bytes(packed), &entry, &mut self.stacks, limits)?;
+        }
         while let Some((field, value)) = entry.field()? {
             if field == 1 {
                 indexes(value, &entry, &mut self.stacks, limits)?;
@@ -254,9 +270,9 @@ impl<'a> Tables<'a> {
         for line in self.lines.parts().0 {
             within(line.function, self.functions.len(), "function")?;
         }
-        for &location in self.stacks.parts().0 {
-            within(location, self.locations.len(), "location")?;
-        }
+        // Nearly all references are these: one comparison for all of them.
+        let most = self.stacks.parts().0.iter().copied().max().unwrap_or_default();
+        within(most, self.locations.len(), "location")?;
         for attribute in &self.attributes {
             [attribute.key, attribute.unit].into_iter().try_for_each(string)?;
         }

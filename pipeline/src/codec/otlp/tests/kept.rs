@@ -1,6 +1,7 @@
 //! A request that is kept as it came gives the profiles that reading it at once would have given,
 //! whatever it holds and however tight the limits are, and though they change later.
 
+use bytes::Bytes;
 use std::io::Write;
 
 use opentelemetry_proto::tonic::{
@@ -17,10 +18,16 @@ use crate::{
     profile::{Origin, Profile},
 };
 
+fn record_of(request: &otlp::Kept) -> Vec<u8> {
+    let payload = request.encode();
+    assert_eq!(payload.records, request.weight.profiles);
+    [payload.head, payload.bytes].concat()
+}
+
 /// Whether it was kept, after a look that all is as if it was not.
 fn keep(body: &[u8], limits: &Limits) -> bool {
     let read = Decoder::default().decode(body, limits);
-    let kept = Decoder::default().keep(body, limits);
+    let kept = Decoder::default().keep(&Bytes::copy_from_slice(body), limits);
     let (read, mut kept) = match (read, kept) {
         (Ok(read), Ok(kept)) => (read, kept),
         (read, kept) => {
@@ -39,7 +46,7 @@ fn keep(body: &[u8], limits: &Limits) -> bool {
     assert!(request.weight.samples <= samples, "{:?} of {samples}", request.weight);
     assert_eq!(request.open().unwrap(), read.profiles);
     let mut decoder = Decoder::default();
-    let stored = record::decode_all(&mut decoder, &request.encode(), &Limits::ACCEPTED).unwrap();
+    let stored = record::decode_all(&mut decoder, &record_of(&request), &Limits::ACCEPTED).unwrap();
     assert_eq!(stored, read.profiles);
     true
 }
@@ -168,6 +175,7 @@ fn time_and_origin_come_from_who_received_it() {
     gzip.write_all(&plain).unwrap();
     let zstd = zstd::bulk::compress(&plain, 1).unwrap();
     for body in [plain, gzip.finish().unwrap(), zstd] {
+        let body = body.into();
         let mut kept = Decoder::default().keep(&body, &Limits::default()).unwrap().kept.unwrap();
         (kept.origin, kept.received_ns) = (origin(), 5);
         let of = |profiles: Vec<Profile>| -> Vec<_> {
@@ -178,7 +186,7 @@ fn time_and_origin_come_from_who_received_it() {
         };
         let want = [(5, origin()), (7, origin())];
         assert_eq!(of(kept.open().unwrap()), want);
-        let record = kept.encode();
+        let record = record_of(&kept);
         let mut decoder = Decoder::default();
         let stored = record::decode_all(&mut decoder, &record, &Limits::default()).unwrap();
         assert_eq!(of(stored), want);
@@ -192,7 +200,8 @@ fn time_and_origin_come_from_who_received_it() {
 #[test]
 fn a_request_of_nothing_is_not_kept() {
     for body in [&[][..], &request(vec![], super::dictionary(&[])).encode_to_vec()] {
-        let decoded = Decoder::default().keep(body, &Limits::default()).unwrap();
+        let body = Bytes::copy_from_slice(body);
+        let decoded = Decoder::default().keep(&body, &Limits::default()).unwrap();
         assert_eq!((decoded.kept, decoded.profiles.len()), (None, 0));
     }
 }
@@ -202,14 +211,14 @@ fn a_request_of_nothing_is_not_kept() {
 #[test]
 fn records_of_all_versions_are_read() {
     let timed = super::OtlpProfile { time_unix_nano: 7, ..profile(1, vec![sample(3)]) };
-    let body = request(vec![timed], super::dictionary(&["cpu"])).encode_to_vec();
+    let body = request(vec![timed], super::dictionary(&["cpu"])).encode_to_vec().into();
     let mut kept = Decoder::default().keep(&body, &Limits::default()).unwrap().kept.unwrap();
     (kept.origin, kept.received_ns) = (origin(), 5);
     for version in [4, otlp::kept::VERSION] {
         let path = format!("../tests/fixtures/record-v{version}.bin");
         let is_missing = std::fs::metadata(&path).is_err();
         if std::env::var_os("UPDATE_FIXTURES").is_some() && is_missing {
-            std::fs::write(&path, kept.encode()).unwrap();
+            std::fs::write(&path, record_of(&kept)).unwrap();
         }
         let stored = std::fs::read(path).unwrap();
         assert_eq!(stored[0], version);
