@@ -22,7 +22,7 @@ use crate::files;
 
 /// Profiles of one file of the lake at most.
 const BATCH: u64 = 100;
-/// Rows from which on a file is written, 128 MiB: more than a hundred profiles mostly have, since
+/// Rows from which on a file is written, 96 MiB: more than a hundred profiles mostly have, since
 /// what repeats from profile to profile takes no room only within a file.
 const BATCH_ROWS: usize = 4 << 20;
 const HOUR_NS: i64 = 3_600_000_000_000;
@@ -138,7 +138,8 @@ impl Import {
         Ok(Self {
             args,
             resource,
-            decoder: Decoder::default(),
+            // The lake does not keep them: see `Options::keep_bytes_label`.
+            decoder: Decoder::without(lake::SIZE_LABEL),
             body: Vec::new(),
             lake: Lake::open(root),
             known: HashMap::new(),

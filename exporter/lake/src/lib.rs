@@ -47,5 +47,6 @@ pub use retention::{Removed, Retention};
 pub use scan::{Flame, Gauge, Notes};
 pub use selection::{Selection, Type, TypeSpec};
 pub use series::{Line, OTHER, Series, SeriesOptions};
+pub use symbols::SIZE_LABEL;
 pub use write::{Incoming, Options, WriteError, Writer, Written};
 pub use writer_id::WriterId;

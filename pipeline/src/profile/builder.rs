@@ -168,6 +168,11 @@ impl Builder {
         self.strings.len()
     }
 
+    /// The index of a string, if it is there.
+    pub fn find(&self, text: &str) -> Option<u32> {
+        (0..self.strings.len() as u32).find(|index| self.strings.get(*index) == text)
+    }
+
     /// The string with this index, which must be there.
     pub fn text(&self, index: u32) -> &str {
         self.strings.get(index)

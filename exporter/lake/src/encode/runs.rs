@@ -67,17 +67,16 @@ impl Runs {
         }
         let (mut piece, mut room) = (Self::default(), rows_max as u32);
         for &(code, mut rows) in &self.0 {
-            while rows > 0 {
-                let part = rows.min(room);
-                piece.push(code, part);
-                rows -= part;
-                room -= part;
-                if room == 0 {
-                    take(&piece);
-                    piece.clear();
-                    room = rows_max as u32;
-                }
+            while rows > room {
+                piece.push(code, room);
+                rows -= room;
+                take(&piece);
+                piece.clear();
+                room = rows_max as u32;
             }
+            // Neighbours differ as they did.
+            piece.0.push((code, rows));
+            room -= rows;
         }
         if piece.len() > 0 {
             take(&piece);

@@ -103,28 +103,45 @@ impl Space {
     }
 }
 
-/// Stable counting sort of `rows` by a key below `keys`, with room for as many in `sorted`.
-fn pass(
-    rows: &mut [u32],
-    sorted: &mut [u32],
+impl Space {
+    /// Stable counting sort of `rows` rows by a key, in the order of the pass before; `keys` are all
+    /// of them, first to last, and below their number.
+    fn pass(
+        &mut self,
+        rows: usize,
+        keys: impl ExactSizeIterator<Item = usize>,
+        key: impl Fn(u32) -> usize,
+    ) {
+        let Self { order, other, starts, .. } = self;
+        other.resize(rows, 0);
+        match order.is_empty() {
+            true => scatter(0..rows as u32, keys, key, starts, other),
+            false => scatter(order.iter().copied(), keys, key, starts, other),
+        }
+        std::mem::swap(order, other);
+    }
+}
+
+/// Puts rows where they belong in `sorted`.
+fn scatter(
+    rows: impl Iterator<Item = u32> + Clone,
+    keys: impl ExactSizeIterator<Item = usize>,
+    key: impl Fn(u32) -> usize,
     starts: &mut Vec<u32>,
-    keys: usize,
-    key: impl Fn(u32) -> u32,
+    sorted: &mut [u32],
 ) {
     starts.clear();
-    starts.resize(keys + 1, 0);
-    for row in &*rows {
-        starts[key(*row) as usize + 1] += 1;
+    starts.resize(keys.len(), 0);
+    rows.clone().for_each(|row| starts[key(row)] += 1);
+    let mut start = 0;
+    for key in keys {
+        start += std::mem::replace(&mut starts[key], start);
     }
-    for i in 1..=keys {
-        starts[i] += starts[i - 1];
-    }
-    for row in &*rows {
-        let place = &mut starts[key(*row) as usize];
-        sorted[*place as usize] = *row;
+    for row in rows {
+        let place = &mut starts[key(row)];
+        sorted[*place as usize] = row;
         *place += 1;
     }
-    rows.copy_from_slice(&sorted[..rows.len()]);
 }
 
 impl Sorted {
@@ -147,27 +164,25 @@ impl Sorted {
     fn order(&self, symbols: &Symbols, batch: &Batch, space: &mut Space) {
         let rows = &batch.rows;
         let series = |row: u32| rows.get(row).series as usize;
-        let group = |row: u32| self.group[series(row)];
-        let stack = |row: u32| symbols.stack_rank(rows.get(row).stack);
-        let Space { order, other, starts, .. } = space;
-        order.clear();
-        order.extend(0..rows.len() as u32);
-        other.resize(rows.len().max(other.len()), 0);
+        let group = |row: u32| self.group[series(row)] as usize;
+        space.order.clear();
         // Batches mostly come in order of time, and their rows in that of their windows.
         if !batch.windows.is_sorted_by_key(|window| window.time_us) {
             let mut rank = vec![0; self.series.len()];
-            self.series.iter().enumerate().for_each(|(i, s)| rank[*s as usize] = i as u32);
-            pass(order, other, starts, rank.len(), |row| rank[series(row)]);
+            self.series.iter().enumerate().for_each(|(i, s)| rank[*s as usize] = i);
+            space.pass(rows.len(), 0..rank.len(), |row| rank[series(row)]);
         }
         // Counting costs a counter per group and known stack; few rows are better compared.
         let (groups, stacks) = (self.services.len(), symbols.stacks_len());
         if groups * stacks <= rows.len() * 8 {
-            let key = |row| group(row) * stacks as u32 + stack(row);
-            pass(order, other, starts, groups * stacks, key);
+            let ranked = symbols.ranked_stacks();
+            let place = |at: usize| at / stacks * stacks + ranked[at % stacks] as usize;
+            let key = |row| group(row) * stacks + rows.get(row).stack as usize;
+            space.pass(rows.len(), (0..groups * stacks).map(place), key);
         } else {
-            pass(order, other, starts, groups, group);
-            for part in order.chunk_by_mut(|a, b| group(*a) == group(*b)) {
-                part.sort_by_key(|row| stack(*row));
+            space.pass(rows.len(), 0..groups, group);
+            for part in space.order.chunk_by_mut(|a, b| group(*a) == group(*b)) {
+                part.sort_by_key(|row| symbols.stack_rank(rows.get(*row).stack));
             }
         }
     }

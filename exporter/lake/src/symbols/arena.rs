@@ -65,6 +65,10 @@ impl Texts {
     #[cold]
     fn add(&mut self, hash: u128, text: &str) -> u32 {
         let id = self.ends.len() as u32;
+        // In few steps: each copies what is there, and memory that nobody touched costs nothing.
+        if self.bytes.capacity() - self.bytes.len() < text.len() {
+            self.bytes.reserve(3 * self.bytes.len() + text.len());
+        }
         self.bytes.push_str(text);
         self.ends.push(self.bytes.len());
         self.table.insert(hash, id);

@@ -7,8 +7,8 @@ use super::{Symbols, pair};
 /// The labels that stand in columns of their own.
 const TRACE_ID: &str = "trace_id";
 const SPAN_ID: &str = "span_id";
-/// Go's numeric label on heap samples.
-const BYTES: &str = "bytes";
+/// Go's numeric label on heap samples, which the lake keeps on demand only.
+pub const SIZE_LABEL: &str = "bytes";
 
 /// Longest text of several values of one key; without a limit a few long ones could be joined in
 /// many ways.
@@ -50,7 +50,7 @@ impl Local {
             symbols.strings.touch(&hashes);
             for (hash, text) in hashes.iter().zip(texts()) {
                 let id = symbols.strings.intern_hashed(*hash, text);
-                if text == BYTES {
+                if text == SIZE_LABEL {
                     self.bytes_key = id;
                 }
                 self.strings.push(id);

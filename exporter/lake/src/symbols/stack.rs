@@ -163,6 +163,11 @@ impl Symbols {
         self.stack_order.extend_to(self.stacks.len(), |a, b| key(a).cmp(&key(b)));
     }
 
+    /// All stacks in the order that `rank_stacks` last made.
+    pub fn ranked_stacks(&self) -> &[u32] {
+        self.stack_order.ids()
+    }
+
     /// The place of a stack in the order that `rank_stacks` last made.
     #[inline]
     pub fn stack_rank(&self, stack: u32) -> u32 {

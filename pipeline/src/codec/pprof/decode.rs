@@ -24,6 +24,8 @@ pub struct Decoder {
     locations: Ids,
     /// A profile that is no longer needed, for its memory.
     spare: Option<Profile>,
+    /// Key of a numeric label that nobody wants.
+    unwanted: Option<&'static str>,
 }
 
 /// Reads one profile; see [`Decoder::decode`].
@@ -32,6 +34,12 @@ pub fn decode(body: &[u8], limits: &Limits) -> Result<Profile, Refused> {
 }
 
 impl Decoder {
+    /// A decoder that checks numeric labels of this key and leaves them out. Go's heap profiles
+    /// have one on every sample.
+    pub fn without(label: &'static str) -> Self {
+        Self { unwanted: Some(label), ..Self::default() }
+    }
+
     /// Reads a profile from the body that a process or a file gives: gzip of any number of members,
     /// zstd, or plain protobuf. Name, temporalities and default type follow from the content;
     /// resource and origin are left empty. What `google/pprof` refuses is refused.
@@ -92,9 +100,11 @@ impl Decoder {
             tables::location(Cursor::new(bytes, span), &mut builder, ids).map_err(at(span))?;
         }
         let meta = meta(bytes, parts, &builder)?;
+        let types = meta.sample_types.len();
+        let unwanted = self.unwanted.and_then(|key| builder.find(key));
         for &span in &parts.samples {
-            let types = meta.sample_types.len();
-            self.sample(Cursor::new(bytes, span), &mut builder, types).map_err(at(span))?;
+            let message = Cursor::new(bytes, span);
+            self.sample(message, &mut builder, types, unwanted).map_err(at(span))?;
         }
         builder.finish(meta)
     }
@@ -104,6 +114,7 @@ impl Decoder {
         mut message: Cursor<'_>,
         builder: &mut Builder,
         types: usize,
+        unwanted: Option<u32>,
     ) -> Result<(), Refused> {
         let values_before = builder.values_len();
         // What writers send, in the order in which they do.
@@ -125,7 +136,7 @@ impl Decoder {
             values(packed, builder, types)?;
         }
         while let Some(inner) = message.message_if(3 << 3 | 2)? {
-            label(inner, builder)?;
+            label(inner, builder, unwanted)?;
         }
         while let Some((field, value)) = message.field()? {
             match (field, value) {
@@ -138,7 +149,7 @@ impl Decoder {
                     values(packed, builder, types.saturating_sub(have))?;
                 }
                 (2, value) => builder.value(value.int(&message)? as i64),
-                (3, value) => label(value.message(&message)?, builder)?,
+                (3, value) => label(value.message(&message)?, builder, unwanted)?,
                 _ => {}
             }
         }
@@ -169,7 +180,11 @@ fn values(mut packed: Cursor<'_>, builder: &mut Builder, right: usize) -> Result
     Ok(packed.within()?)
 }
 
-fn label(mut message: Cursor<'_>, builder: &mut Builder) -> Result<(), Refused> {
+fn label(
+    mut message: Cursor<'_>,
+    builder: &mut Builder,
+    unwanted: Option<u32>,
+) -> Result<(), Refused> {
     let (mut key, mut text, mut number, mut unit) = (0, 0, 0, 0);
     if let Some(index) = message.int_if(1 << 3)? {
         key = tables::string(index, builder)?;
@@ -195,6 +210,7 @@ fn label(mut message: Cursor<'_>, builder: &mut Builder) -> Result<(), Refused> 
     // As google/pprof has it: a text index makes a text, and a label of nothing is none.
     let value = match text {
         0 if number == 0 && unit == 0 => return Ok(()),
+        0 if unwanted == Some(key) => return Ok(()),
         0 => LabelValue::Number(number, unit),
         text => LabelValue::Text(text),
     };

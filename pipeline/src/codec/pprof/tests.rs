@@ -10,7 +10,7 @@ use crate::{
     },
     limits::Limits,
     profile::Profile,
-    reason::Reason,
+    reason::{Reason, Refused},
 };
 
 /// The profile without what is not in the format.
@@ -73,6 +73,28 @@ pub(super) fn fields() -> Vec<(u64, Vec<u8>)> {
         (5, vec![8, 1, 16, 3]),
     ];
     head.into_iter().chain(strings).collect()
+}
+
+#[test]
+fn a_label_that_nobody_wants_is_checked_and_left_out() {
+    let limits = Limits::default();
+    let labelled = |label: &[u8]| {
+        let mut fields = fields();
+        let two = [3 << 3 | 2, 4, 8, 3, 24, 64]; // main: 64
+        fields[1].1.extend([&two, &[3 << 3 | 2, label.len() as u8][..], label].concat());
+        encode_fields(&fields)
+    };
+    let labels = |decoder: &mut Decoder, label: &[u8]| {
+        let profile = decoder.decode(&labelled(label), &limits)?;
+        Ok(profile.label_sets().parts().0.len())
+    };
+    let mut without = Decoder::without("nanoseconds");
+    let number = [8, 2, 24, 5];
+    assert_eq!(labels(&mut Decoder::default(), &number), Ok(2));
+    assert_eq!(labels(&mut without, &number), Ok(1));
+    assert_eq!(labels(&mut without, &[8, 2, 16, 1]), Ok(2), "a text is another label");
+    let broken: Result<_, Refused> = labels(&mut without, &[8, 2, 24, 5, 32, 9]);
+    assert_eq!(broken.unwrap_err().reason, Reason::BadReference);
 }
 
 pub(super) fn encode_fields(fields: &[(u64, Vec<u8>)]) -> Vec<u8> {
