@@ -104,8 +104,8 @@ impl Space {
 }
 
 impl Space {
-    /// Stable counting sort of `rows` rows by a key, in the order of the pass before; `keys` are all
-    /// of them, first to last, and below their number.
+    /// Stable counting sort of `rows` rows by a key, in the order of the pass before; `keys` are
+    /// all of them, first to last, and none reaches their number.
     fn pass(
         &mut self,
         rows: usize,
