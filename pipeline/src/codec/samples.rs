@@ -66,3 +66,10 @@ pub fn profile(numbers: &[u32], types: usize) -> Profile {
     };
     builder.finish(meta).unwrap()
 }
+
+/// The same, whose types have a name each.
+pub fn named(numbers: &[u32], types: usize) -> Profile {
+    let mut profile = profile(numbers, types);
+    profile.meta.sample_types.iter_mut().zip(0..).for_each(|(of, kind)| of.kind = kind);
+    profile
+}

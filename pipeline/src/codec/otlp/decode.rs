@@ -299,7 +299,7 @@ impl Read<'_, '_> {
             Value::List(values) => values.iter().map(int).collect::<Option<Vec<i64>>>(),
             _ => None,
         });
-        let groups = header::groups(headers, order.as_deref());
+        let groups = header::groups(headers, order.as_deref(), |kind| self.tables.text(kind));
         owner.ordered = order.is_some() && groups.len() == 1;
         if let (Some(order), false) = (order, owner.ordered) {
             let order = Value::List(order.into_iter().map(Value::Int).collect());

@@ -1,7 +1,10 @@
 //! What a profile of OTLP says of itself before its samples are read, and which of them belong
 //! together: OTLP has one sample type a profile, pprof has several.
 
-use std::collections::HashMap;
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use super::{
     tables::{Tables, index},
@@ -232,26 +235,33 @@ fn value_type(mut message: Cursor<'_>) -> Result<(u32, u32), Refused> {
 
 /// Which profiles of a scope are one, as lists of their positions in the order of its types. An
 /// order that the scope tells holds where it fits; else profiles of the same time, period and
-/// attributes are one until a type comes again, which is how two of Go's look alike.
-pub fn groups(headers: &[Header], order: Option<&[i64]>) -> Vec<Vec<usize>> {
+/// attributes are one until a type comes again, which is how two of Go's look alike. `text` gives
+/// the names of types: no profile has two of one name.
+pub fn groups<'t>(
+    headers: &[Header],
+    order: Option<&[i64]>,
+    text: impl Fn(u32) -> Cow<'t, str>,
+) -> Vec<Vec<usize>> {
+    let kind = |header: &Header| text(header.sample_type.0);
     if let Some(order) = order
         && !headers.is_empty()
         && let Some(positions) = permutation(order, headers.len())
         && headers.iter().all(|header| header.common == headers[0].common && !header.timed)
+        && headers.iter().map(kind).collect::<HashSet<_>>().len() == headers.len()
     {
         return vec![positions];
     }
     let mut groups: Vec<Vec<usize>> = Vec::new();
     // The groups of equal profiles, and how many of them have a type already.
     let mut equal: HashMap<&Common, Vec<usize>> = HashMap::new();
-    let mut filled: HashMap<(&Common, (u32, u32)), usize> = HashMap::new();
+    let mut filled: HashMap<(&Common, Cow<str>), usize> = HashMap::new();
     for (at, header) in headers.iter().enumerate() {
         if header.timed {
             groups.push(vec![at]);
             continue;
         }
         let equal = equal.entry(&header.common).or_default();
-        let filled = filled.entry((&header.common, header.sample_type)).or_default();
+        let filled = filled.entry((&header.common, kind(header))).or_default();
         match equal.get(*filled) {
             Some(group) => groups[*group].push(at),
             None => {
@@ -292,6 +302,9 @@ mod tests {
     fn types_of_one_time_are_one_profile() {
         let headers: Vec<_> =
             [(1, 5), (2, 5), (1, 6), (1, 5), (2, 6), (2, 5)].map(|(k, t)| header(k, t)).into();
+        // Two indexes of the dictionary may have one text.
+        let text = |kind: u32| format!("{}", kind % 10).into();
+        let groups = |headers: &[Header], order| super::groups(headers, order, text);
         assert_eq!(groups(&headers, None), [vec![0, 1], vec![2, 4], vec![3, 5]]);
         let named = |kind: u32, name: &str| {
             let mut header = header(kind, 5);
@@ -304,6 +317,10 @@ mod tests {
         assert_eq!(groups(&three, Some(&[2, 0, 1])), [vec![1, 2, 0]]);
         for bad in [&[0, 1][..], &[0, 0, 1], &[0, 1, 3], &[-1, 0, 1]] {
             assert_eq!(groups(&three, Some(bad)), [vec![0, 1, 2]]);
+        }
+        let same: Vec<_> = [7, 8, 17].map(|kind| header(kind, 5)).into();
+        for order in [None, Some(&[2, 0, 1][..])] {
+            assert_eq!(groups(&same, order), [vec![0, 1], vec![2]], "no two of one name");
         }
         let mut timed: Vec<_> = [7, 8].map(|kind| header(kind, 5)).into();
         timed[0].timed = true;

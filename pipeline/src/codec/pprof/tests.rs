@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{Decoder, decode, encode, encode_raw};
 use crate::{
     codec::{
-        samples::profile,
+        samples::named,
         wire::{put_bytes, put_int, put_varint},
     },
     limits::Limits,
@@ -20,20 +20,13 @@ fn bare(mut profile: Profile) -> Profile {
     profile
 }
 
-/// A profile whose types have a name each.
-fn drawn(numbers: &[u32], types: usize) -> Profile {
-    let mut profile = profile(numbers, types);
-    profile.meta.sample_types.iter_mut().zip(0..).for_each(|(of, kind)| of.kind = kind);
-    profile
-}
-
 proptest! {
     #[test]
     fn what_is_encoded_comes_back(
         numbers in proptest::collection::vec(any::<u32>(), 1..200),
         types in 1..5usize,
     ) {
-        let profile = drawn(&numbers, types);
+        let profile = named(&numbers, types);
         let bytes = encode(&profile);
         let back = decode(&bytes, &Limits::default()).unwrap();
         prop_assert_eq!(encode(&back), bytes);
@@ -47,7 +40,7 @@ proptest! {
         byte in any::<u8>(),
     ) {
         let mut decoder = Decoder::default();
-        let good = encode_raw(&drawn(&numbers, 2));
+        let good = encode_raw(&named(&numbers, 2));
         let mut bytes = good.clone();
         let at = at.index(bytes.len());
         bytes[at] = byte;

@@ -105,7 +105,7 @@ proptest! {
     ) {
         let all: Vec<Profile> = (0..profiles_count)
             .map(|n| {
-                let mut profile = samples::profile(&seeds[n.min(seeds.len() - 1)..], types);
+                let mut profile = samples::named(&seeds[n.min(seeds.len() - 1)..], types);
                 profile.meta.name = format!("profile {n}");
                 let service = format!("service {}", n / 2);
                 profile.meta.resource = [("service.name", service)].into_iter().collect();
