@@ -177,8 +177,10 @@ impl<'a> Cursor<'a> {
     /// Whether the field with this tag of one byte comes next; then its value does.
     #[inline(always)]
     pub fn next_is(&mut self, tag: u8) -> bool {
-        let next = self.at < self.end && self.buffer.get(self.at) == Some(&tag);
-        self.at += usize::from(next);
+        let next = self.at < self.end && self.buffer.get(self.at).is_some_and(|byte| *byte == tag);
+        if next {
+            self.at += 1;
+        }
         next
     }
 

@@ -32,19 +32,33 @@ pub struct Builder {
 }
 
 /// Refuses the entry that would be one too many.
+#[inline(always)]
 fn below(have: usize, max: usize, what: &str) -> Result<(), Refused> {
-    if have < max {
-        return Ok(());
-    }
-    Err(Refused::new(Reason::CountLimit, format!("more than {max} {what}")))
+    if have < max { Ok(()) } else { Err(too_many(max, what)) }
 }
 
 /// Refuses an index that names no entry.
+#[inline(always)]
 fn known(index: u32, len: usize, what: &str) -> Result<(), Refused> {
-    if (index as usize) < len {
-        return Ok(());
-    }
-    Err(Refused::new(Reason::BadReference, format!("{what} {index} of {len} is not there")))
+    if (index as usize) < len { Ok(()) } else { Err(unknown(index, len, what)) }
+}
+
+#[cold]
+#[inline(never)]
+fn too_many(max: usize, what: &str) -> Refused {
+    Refused::new(Reason::CountLimit, format!("more than {max} {what}"))
+}
+
+#[cold]
+#[inline(never)]
+fn unknown(index: u32, len: usize, what: &str) -> Refused {
+    Refused::new(Reason::BadReference, format!("{what} {index} of {len} is not there"))
+}
+
+#[cold]
+#[inline(never)]
+fn too_large(max: usize) -> Refused {
+    Refused::new(Reason::SizeLimit, format!("more than {max} bytes once it is read"))
 }
 
 impl Builder {
@@ -69,6 +83,7 @@ impl Builder {
     }
 
     /// Refuses what would take more memory than a profile may.
+    #[inline(always)]
     fn within(&self, strings: usize) -> Result<(), Refused> {
         let held = strings
             + 4 * (self.stacks.items_len() + self.stacks.len())
@@ -78,15 +93,12 @@ impl Builder {
             + size_of::<Label>() * self.label_sets.items_len()
             + 8 * (self.samples.values.len() + self.samples.stacks.len());
         let max = self.limits.decoded_bytes_max;
-        if held <= max {
-            return Ok(());
-        }
-        let detail = format!("more than {max} bytes once it is read");
-        Err(Refused::new(Reason::SizeLimit, detail))
+        if held <= max { Ok(()) } else { Err(too_large(max)) }
     }
 
-    /// An empty profile in the memory of one that is no longer needed.
-    pub fn reuse(profile: Profile, limits: &Limits) -> Self {
+    /// An empty profile in the memory of one that is no longer needed, and the memory of its
+    /// strings, for a table that is taken in whole.
+    pub fn reuse(profile: Profile, limits: &Limits) -> (Self, (Vec<u8>, Vec<u32>)) {
         let Profile {
             strings,
             mut mappings,
@@ -108,12 +120,7 @@ impl Builder {
         samples.stacks.clear();
         samples.label_sets.clear();
         samples.values.clear();
-        let (bytes, ends) = strings.into_parts();
-        let strings = Strings::empty(bytes, ends);
-        let (limits, frames_end, frames_open) = (*limits, 0, 0);
-        Self {
-            limits,
-            strings,
+        let builder = Self {
             mappings,
             functions,
             locations,
@@ -121,15 +128,9 @@ impl Builder {
             stacks,
             label_sets,
             samples,
-            frames_end,
-            frames_open,
-            lines_most: 0,
-        }
-    }
-
-    /// The memory of the table of strings, for one that is taken in whole.
-    pub fn string_memory(&mut self) -> (Vec<u8>, Vec<u32>) {
-        std::mem::take(&mut self.strings).into_parts()
+            ..Self::new(limits)
+        };
+        (builder, strings.into_parts())
     }
 
     /// Makes room for what is about to come.
@@ -189,7 +190,7 @@ impl Builder {
     }
 
     /// Adds a function and returns its index.
-    #[inline]
+    #[inline(always)]
     pub fn function(&mut self, function: Function) -> Result<u32, Refused> {
         below(self.functions.len(), self.limits.functions_max, "functions")?;
         let strings = self.strings.len();
@@ -201,7 +202,7 @@ impl Builder {
     }
 
     /// Adds a line to the next location, innermost inlined call first.
-    #[inline]
+    #[inline(always)]
     pub fn line(&mut self, line: Line) -> Result<(), Refused> {
         below(self.lines.open().len(), self.limits.frames_per_stack_max, "lines of a location")?;
         below(self.lines.items_len(), self.limits.frames_max, "lines")?;
@@ -211,7 +212,7 @@ impl Builder {
     }
 
     /// Adds a location with the lines added since the last one, and returns its index.
-    #[inline]
+    #[inline(always)]
     pub fn location(&mut self, location: Location) -> Result<u32, Refused> {
         below(self.locations.len(), self.limits.locations_max, "locations")?;
         if location.mapping != NO_MAPPING {
@@ -225,7 +226,7 @@ impl Builder {
     }
 
     /// Adds a label of the next sample.
-    #[inline]
+    #[inline(always)]
     pub fn label(&mut self, label: Label) -> Result<(), Refused> {
         below(
             self.label_sets.open().len(),
@@ -290,13 +291,10 @@ impl Builder {
     }
 
     /// Refuses a stack of too many frames.
-    #[inline]
+    #[inline(always)]
     fn fits(&self, frames: usize) -> Result<(), Refused> {
         let max = self.limits.frames_per_stack_max;
-        if frames <= max {
-            return Ok(());
-        }
-        Err(Refused::new(Reason::CountLimit, format!("more than {max} frames in a stack")))
+        if frames <= max { Ok(()) } else { Err(too_many(max, "frames in a stack")) }
     }
 
     /// Refuses a stack that has too many frames once the inlined ones are counted; its locations
@@ -309,14 +307,13 @@ impl Builder {
 
     /// Ends a sample: the frames, labels and values added since the last one are its own. That it
     /// has as many values as there are types is checked by `finish`, which knows the types.
-    #[inline]
+    #[inline(always)]
     pub fn close_sample(&mut self) -> Result<(), Refused> {
         below(self.samples.stacks.len(), self.limits.samples_max, "samples")?;
         let frames = std::mem::take(&mut self.frames_open);
         self.fits(frames)?;
         if self.stacks.items_len() > self.limits.frames_max {
-            let detail = format!("more than {} frames in all stacks", self.limits.frames_max);
-            return Err(Refused::new(Reason::CountLimit, detail));
+            return Err(too_many(self.limits.frames_max, "frames in all stacks"));
         }
         if std::mem::take(&mut self.frames_end) as usize > self.locations.len() {
             return Err(Refused::new(Reason::BadReference, "a location of a sample is not there"));

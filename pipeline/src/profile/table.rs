@@ -32,18 +32,9 @@ impl Strings {
         (&self.bytes, &self.ends)
     }
 
-    /// An empty table in memory that was used before.
-    pub(super) fn empty(bytes: Vec<u8>, mut ends: Vec<u32>) -> Self {
-        ends.push(0);
-        Self { bytes: String::from_utf8(bytes).unwrap_or_default(), ends }
-    }
-
-    /// The memory of both parts, to be filled anew.
+    /// The memory of both parts, with what is in it.
     pub(super) fn into_parts(self) -> (Vec<u8>, Vec<u32>) {
-        let (mut bytes, mut ends) = (self.bytes.into_bytes(), self.ends);
-        bytes.clear();
-        ends.clear();
-        (bytes, ends)
+        (self.bytes.into_bytes(), self.ends)
     }
 
     /// Appends a string and returns its index. Equal strings are not joined.

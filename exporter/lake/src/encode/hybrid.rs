@@ -36,12 +36,14 @@ impl Hybrid {
     }
 
     /// `rows` times the same code.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, code: u32, rows: u32) {
         // Most columns that are long change from row to row.
-        if rows == 1 && (self.run_min > 1 || !self.literals.len().is_multiple_of(8)) {
-            return self.literals.push(code);
-        }
+        if rows == 1 && self.run_min > 1 { self.literals.push(code) } else { self.run(code, rows) }
+    }
+
+    #[inline(never)]
+    fn run(&mut self, code: u32, rows: u32) {
         let rows = rows as usize;
         let fill = (self.literals.len().wrapping_neg() & 7).min(rows);
         let rest = rows - fill;

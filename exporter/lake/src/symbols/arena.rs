@@ -37,7 +37,7 @@ impl Texts {
     /// The id of a string, a new one if it is new.
     #[inline]
     pub fn intern(&mut self, text: &str) -> u32 {
-        self.intern_hashed(self.hash(text), text)
+        self.intern_hashed(self.hash(text), || text)
     }
 
     /// The hash of a string.
@@ -48,18 +48,17 @@ impl Texts {
 
     /// The same as `intern` for a string whose hash is known.
     #[inline]
-    pub fn intern_hashed(&mut self, hash: u128, text: &str) -> u32 {
+    pub fn intern_hashed<'a>(&mut self, hash: u128, text: impl FnOnce() -> &'a str) -> u32 {
         match self.table.find(hash) {
             Some(id) => id,
-            None => self.add(hash, text),
+            None => self.add(hash, text()),
         }
     }
 
     /// Reads where these hashes would be, so that `intern_hashed` finds them in the cache.
     #[inline]
     pub fn touch(&self, hashes: &[u128]) {
-        let seen = hashes.iter().fold(0, |seen, hash| seen ^ self.table.touch(*hash));
-        std::hint::black_box(seen);
+        self.table.touch(hashes);
     }
 
     #[cold]
@@ -121,7 +120,24 @@ impl Words {
     /// The id of a list, a new one if it is new.
     #[inline]
     pub fn intern(&mut self, list: &[u64]) -> u32 {
-        let hash = xxh3_128_with_seed(cast_slice(list), self.seed);
+        self.intern_hashed(self.hash(list), list)
+    }
+
+    /// The hash of a list.
+    #[inline]
+    pub fn hash(&self, list: &[u64]) -> u128 {
+        xxh3_128_with_seed(cast_slice(list), self.seed)
+    }
+
+    /// Reads where these hashes would be, so that `intern_hashed` finds them in the cache.
+    #[inline]
+    pub fn touch(&self, hashes: &[u128]) {
+        self.table.touch(hashes);
+    }
+
+    /// The same as `intern` for a list whose hash is known.
+    #[inline]
+    pub fn intern_hashed(&mut self, hash: u128, list: &[u64]) -> u32 {
         match self.table.find(hash) {
             Some(id) => id,
             None => self.add(hash, list),

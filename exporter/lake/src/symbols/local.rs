@@ -2,7 +2,7 @@
 
 use pipeline::profile::{Label, LabelValue, Profile};
 
-use super::{Symbols, pair};
+use super::{Function, Symbols, pair};
 
 /// The labels that stand in columns of their own.
 const TRACE_ID: &str = "trace_id";
@@ -14,7 +14,7 @@ pub const SIZE_LABEL: &str = "bytes";
 /// many ways.
 const JOINED_BYTES_MAX: usize = 1 << 10;
 
-/// Strings that are looked up together.
+/// Entries of a table that are looked up together, so that the misses of the cache overlap.
 const BLOCK: usize = 32;
 
 /// No id: a location without address and lines, or a set that was not asked for yet.
@@ -37,54 +37,89 @@ pub struct Local {
 impl Local {
     /// Gives an id to every string, function and location of a profile.
     pub fn load(&mut self, symbols: &mut Symbols, profile: &Profile) {
+        self.load_strings(symbols, profile);
+        self.load_functions(symbols, profile);
+        self.load_locations(symbols, profile);
+        self.sets.clear();
+        self.sets.resize(profile.label_sets().len(), NONE);
+        self.sets[0] = 0;
+    }
+
+    fn load_strings(&mut self, symbols: &mut Symbols, profile: &Profile) {
         self.strings.clear();
         self.longest = 0;
         self.bytes_key = NONE;
-        let (mut hashes, len) = ([0; BLOCK], profile.strings().len());
+        let bytes_hash = symbols.strings.hash(SIZE_LABEL);
+        let (mut hashes, len) = ([0; BLOCK], profile.strings().len() as u32);
         for start in (0..len).step_by(BLOCK) {
-            let texts = || (start..len.min(start + BLOCK)).map(|i| profile.text(i as u32));
-            for (hash, text) in hashes.iter_mut().zip(texts()) {
+            let block = start..len.min(start + BLOCK as u32);
+            for (index, hash) in block.clone().zip(&mut hashes) {
+                let text = profile.text(index);
                 *hash = symbols.strings.hash(text);
                 self.longest = self.longest.max(text.len());
             }
             symbols.strings.touch(&hashes);
-            for (hash, text) in hashes.iter().zip(texts()) {
-                let id = symbols.strings.intern_hashed(*hash, text);
-                if text == SIZE_LABEL {
+            for (index, hash) in block.zip(&hashes) {
+                let id = symbols.strings.intern_hashed(*hash, || profile.text(index));
+                if *hash == bytes_hash {
                     self.bytes_key = id;
                 }
                 self.strings.push(id);
             }
         }
+    }
+
+    fn load_functions(&mut self, symbols: &mut Symbols, profile: &Profile) {
         self.functions.clear();
-        for function in profile.functions() {
-            let [name, system_name, file] = [function.name, function.system_name, function.file]
-                .map(|index| self.strings[index as usize]);
-            let start_line = u32::try_from(function.start_line.max(0)).unwrap_or(u32::MAX);
-            self.functions.push(symbols.function(name, system_name, file, start_line));
+        let (mut given, mut hashes) = ([Function::default(); BLOCK], [0; BLOCK]);
+        for block in profile.functions().chunks(BLOCK) {
+            for (i, function) in block.iter().enumerate() {
+                let [name, system_name, file] =
+                    [function.name, function.system_name, function.file]
+                        .map(|index| self.strings[index as usize]);
+                let start_line = u32::try_from(function.start_line.max(0)).unwrap_or(u32::MAX);
+                given[i] = Function { name, system_name, file, start_line };
+                hashes[i] = symbols.hash_function(given[i]);
+            }
+            symbols.given.touch(&hashes);
+            let ids = given.iter().zip(&hashes).take(block.len());
+            self.functions.extend(ids.map(|(given, hash)| symbols.function_hashed(*hash, *given)));
         }
+    }
+
+    fn load_locations(&mut self, symbols: &mut Symbols, profile: &Profile) {
         self.locations.clear();
         self.most_lines = 1;
-        for (location, lines) in profile.locations().iter().zip(profile.lines().iter()) {
+        let (mut ends, mut hashes) = ([0; BLOCK], [0; BLOCK]);
+        let mut lines = profile.lines().iter();
+        for block in profile.locations().chunks(BLOCK) {
             self.words.clear();
-            self.most_lines = self.most_lines.max(lines.len());
-            let frames = lines
-                .iter()
-                .map(|line| Symbols::frame(self.functions[line.function as usize], line.line));
-            self.words.extend(frames);
-            if lines.is_empty() {
-                if location.address == 0 {
-                    self.locations.push(NONE);
-                    continue;
+            for (i, (location, lines)) in block.iter().zip(&mut lines).enumerate() {
+                let start = self.words.len();
+                self.most_lines = self.most_lines.max(lines.len());
+                let frames = lines
+                    .iter()
+                    .map(|line| Symbols::frame(self.functions[line.function as usize], line.line));
+                self.words.extend(frames);
+                if lines.is_empty() && location.address != 0 {
+                    let name = symbols.strings.intern(&profile.unsymbolised(*location));
+                    let function = Function { name, ..Function::default() };
+                    self.words.push(Symbols::frame(symbols.function(function), 0));
                 }
-                let name = symbols.strings.intern(&profile.unsymbolised(*location));
-                self.words.push(Symbols::frame(symbols.function(name, 0, 0, 0), 0));
+                ends[i] = self.words.len();
+                hashes[i] = symbols.locations.hash(&self.words[start..]);
             }
-            self.locations.push(symbols.location(&self.words));
+            symbols.locations.touch(&hashes);
+            let mut start = 0;
+            for (hash, end) in hashes.iter().zip(&ends).take(block.len()) {
+                let frames = &self.words[start..*end];
+                start = *end;
+                self.locations.push(match frames {
+                    [] => NONE,
+                    frames => symbols.locations.intern_hashed(*hash, frames),
+                });
+            }
         }
-        self.sets.clear();
-        self.sets.resize(profile.label_sets().len(), NONE);
-        self.sets[0] = 0;
     }
 
     /// The id of a string.
@@ -126,12 +161,39 @@ impl Local {
             self.sets[set as usize] = match profile.label_sets().get(set) {
                 // Every sample of a heap profile has a set of its own with this label alone.
                 [label] if !bytes && self.is_bytes(label) => 0,
-                _ => self.new_set(symbols, profile, set, bytes),
+                _ => self.given_set(symbols, profile, set, bytes),
             };
         }
         self.sets[set as usize]
     }
 
+    fn given_set(
+        &mut self,
+        symbols: &mut Symbols,
+        profile: &Profile,
+        set: u32,
+        bytes: bool,
+    ) -> u32 {
+        self.words.clear();
+        self.words.push(u64::from(bytes));
+        for label in profile.label_sets().get(set) {
+            let key = self.string(label.key);
+            match label.value {
+                LabelValue::Text(text) => self.words.push(pair(key, self.string(text))),
+                LabelValue::Number(number, _) => {
+                    self.words.extend([pair(key, NONE), number as u64]);
+                }
+            }
+        }
+        let hash = symbols.sets.hash(&self.words);
+        symbols.given_sets.find(hash).unwrap_or_else(|| {
+            let id = self.new_set(symbols, profile, set, bytes);
+            symbols.given_sets.insert(hash, id);
+            id
+        })
+    }
+
+    #[cold]
     fn new_set(&mut self, symbols: &mut Symbols, profile: &Profile, set: u32, bytes: bool) -> u32 {
         let mut labels: Vec<(&str, String)> = Vec::new();
         for label in profile.label_sets().get(set) {

@@ -24,7 +24,7 @@ use table::{Table, WideTable};
 const UNKNOWN: &str = "<unknown>";
 
 /// A function; names are string ids, 0 is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Function {
     /// The name as a frame has it: without `;`.
     pub name: u32,
@@ -53,6 +53,8 @@ pub struct Symbols {
     /// Label sets: first the ids of trace and span, then key and value in order of the texts; two
     /// string ids a word. Set 0 is empty.
     sets: Words,
+    /// From label sets as profiles give them to their ids.
+    given_sets: WideTable,
     /// From lists of locations to stacks.
     memo: WideTable,
     stacks: Vec<Stack>,
@@ -94,6 +96,7 @@ impl Default for Symbols {
             given: WideTable::default(),
             locations: Words::new(seed),
             sets: Words::new(seed),
+            given_sets: WideTable::default(),
             memo: WideTable::default(),
             stacks: Vec::new(),
             stack_table: Table::default(),
@@ -125,6 +128,7 @@ impl Symbols {
             + self.given.bytes()
             + self.locations.bytes()
             + self.sets.bytes()
+            + self.given_sets.bytes()
             + self.memo.bytes()
             + self.stacks.len() * 48
             + self.stack_table.bytes()
@@ -135,13 +139,25 @@ impl Symbols {
 
     /// The id of a function by its texts; the name loses its `;`, which separates frames.
     #[inline]
-    fn function(&mut self, name: u32, system_name: u32, file: u32, start_line: u32) -> u32 {
+    fn function(&mut self, given: Function) -> u32 {
+        self.function_hashed(self.hash_function(given), given)
+    }
+
+    /// The hash of a function as a profile gives it.
+    #[inline]
+    fn hash_function(&self, given: Function) -> u128 {
+        let Function { name, system_name, file, start_line } = given;
         let words = [pair(name, file), pair(start_line, system_name)];
-        let hash = xxh3_128_with_seed(cast_slice(&words), self.seed);
+        xxh3_128_with_seed(cast_slice(&words), self.seed)
+    }
+
+    /// The same as `function` for one whose hash is known.
+    #[inline]
+    fn function_hashed(&mut self, hash: u128, given: Function) -> u32 {
         match self.given.find(hash) {
             Some(id) => id,
             None => {
-                let id = self.new_function(Function { name, system_name, file, start_line });
+                let id = self.new_function(given);
                 self.given.insert(hash, id);
                 id
             }

@@ -3,7 +3,7 @@
 use bytemuck::cast_slice;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Symbols, arena::mix, pair, unpair};
+use super::{Function, Symbols, arena::mix, pair, unpair};
 
 /// Longest folded stack in bytes. A longer one keeps its leaf side, and its root says so.
 const FOLDED_BYTES_MAX: usize = 1 << 20;
@@ -46,8 +46,7 @@ impl Symbols {
     /// Reads where these hashes would be, so that `stack` finds them in the cache.
     #[inline]
     pub fn touch(&self, hashes: &[u128]) {
-        let seen = hashes.iter().fold(0, |seen, hash| seen ^ self.memo.touch(*hash));
-        std::hint::black_box(seen);
+        self.memo.touch(hashes);
     }
 
     #[cold]
@@ -130,8 +129,8 @@ impl Symbols {
     /// A location that stands for frames that were left out.
     pub fn cut_location(&mut self) -> u32 {
         let name = self.strings.intern(CUT);
-        let function = self.function(name, 0, 0, 0);
-        self.location(&[Self::frame(function, 0)])
+        let function = self.function(Function { name, ..Function::default() });
+        self.locations.intern(&[Self::frame(function, 0)])
     }
 
     /// The stack with this id.
@@ -172,11 +171,6 @@ impl Symbols {
     #[inline]
     pub fn stack_rank(&self, stack: u32) -> u32 {
         self.stack_order.rank(stack)
-    }
-
-    /// The id of a location by its frames, innermost first.
-    pub(super) fn location(&mut self, frames: &[u64]) -> u32 {
-        self.locations.intern(frames)
     }
 
     /// One frame of a location.

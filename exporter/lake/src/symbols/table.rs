@@ -77,12 +77,13 @@ struct WideSlot {
 }
 
 impl WideTable {
-    /// Where a hash would be, read for nothing: asked for many hashes in a row, the misses of the
-    /// cache overlap.
+    /// Reads where these hashes would be, for nothing, so that `find` finds them in the cache: the
+    /// misses of many hashes in a row overlap.
     #[inline]
-    pub fn touch(&self, hash: u128) -> u32 {
+    pub fn touch(&self, hashes: &[u128]) {
         let mask = self.slots.len().wrapping_sub(1);
-        self.slots.get(hash as usize & mask).map_or(0, |slot| slot.id)
+        let slot = |hash: &u128| self.slots.get(*hash as usize & mask).map_or(0, |slot| slot.id);
+        std::hint::black_box(hashes.iter().fold(0, |seen, hash| seen ^ slot(hash)));
     }
 
     /// The id of a hash.

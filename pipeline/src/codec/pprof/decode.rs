@@ -77,11 +77,10 @@ impl Decoder {
     }
 
     fn build(&mut self, bytes: &[u8], parts: &Parts, limits: &Limits) -> Result<Profile, Refused> {
-        let mut builder = match self.spare.take() {
+        let (mut builder, memory) = match self.spare.take() {
             Some(profile) => Builder::reuse(profile, limits),
-            None => Builder::new(limits),
+            None => (Builder::new(limits), Default::default()),
         };
-        let memory = builder.string_memory();
         builder.strings(tables::strings(bytes, &parts.strings, limits, memory)?)?;
         builder.reserve(parts.locations.len(), parts.samples.len());
         let Self { mappings, functions, locations, .. } = self;

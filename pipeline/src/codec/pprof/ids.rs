@@ -28,7 +28,7 @@ impl Ids {
     }
 
     /// Notes where an entry is. Zero and ids that are taken are refused.
-    #[inline]
+    #[inline(always)]
     pub fn set(&mut self, id: u64, index: u32, what: &str) -> Result<(), Refused> {
         if id == u64::from(index) + 1 && index == self.counted && self.dense.is_empty() {
             self.counted += 1;
@@ -38,6 +38,7 @@ impl Ids {
     }
 
     #[cold]
+    #[inline(never)]
     fn set_apart(&mut self, id: u64, index: u32, what: &str) -> Result<(), Refused> {
         if self.dense.is_empty() {
             self.dense.resize(2 * self.entries + 16, NONE);
@@ -66,6 +67,7 @@ impl Ids {
     }
 
     #[cold]
+    #[inline(never)]
     fn get_apart(&self, id: u64) -> u32 {
         match self.dense.get(id as usize) {
             Some(index) => *index,

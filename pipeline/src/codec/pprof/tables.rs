@@ -8,8 +8,12 @@ use crate::{
     reason::{Reason, Refused},
 };
 
+/// Bytes that are copied at once: few names are longer, and a copy of known size is no call.
+const CHUNK: usize = 64;
+
 /// All strings at once: they are copied behind each other and checked for UTF-8 as one text. What
-/// is not UTF-8 is replaced, and of what is too long the tail stays. They fill the memory given.
+/// is not UTF-8 is replaced, and of what is too long the tail stays. They take the place of what
+/// is in the memory given.
 pub fn strings(
     bytes: &[u8],
     spans: &[Span],
@@ -25,14 +29,23 @@ pub fn strings(
         Some(_) => {}
     }
     let length: usize = spans.iter().map(|(start, end)| (end - start) as usize).sum();
-    text.reserve(length);
+    text.resize(length + CHUNK, 0);
+    ends.clear();
     ends.reserve(spans.len());
-    let mut short = true;
+    let (mut short, mut at) = (true, 0);
     for &(start, end) in spans {
-        short &= (end - start) as usize <= limits.string_bytes_max;
-        text.extend_from_slice(&bytes[start as usize..end as usize]);
-        ends.push(text.len() as u32);
+        let (start, end) = (start as usize, end as usize);
+        let length = end - start;
+        short &= length <= limits.string_bytes_max;
+        match (bytes.get(start..start + CHUNK), text.get_mut(at..at + CHUNK)) {
+            // What follows the string is overwritten by the next one.
+            (Some(from), Some(to)) if length <= CHUNK => to.copy_from_slice(from),
+            _ => text[at..at + length].copy_from_slice(&bytes[start..end]),
+        }
+        at += length;
+        ends.push(at as u32);
     }
+    text.truncate(length);
     let whole = short.then(|| String::from_utf8(text).ok()).flatten();
     Ok(whole
         .and_then(|text| Strings::from_parts(text, ends))
@@ -51,13 +64,19 @@ fn repaired(bytes: &[u8], spans: &[Span], limits: &Limits) -> Strings {
 }
 
 /// A string index that came over the wire.
-#[inline]
+#[inline(always)]
 pub fn string(index: u64, builder: &Builder) -> Result<u32, Refused> {
     if index < builder.strings_len() as u64 {
         return Ok(index as u32);
     }
-    let detail = format!("string {} of {} is not there", index as i64, builder.strings_len());
-    Err(Refused::new(Reason::BadReference, detail))
+    Err(no_string(index, builder.strings_len()))
+}
+
+#[cold]
+#[inline(never)]
+fn no_string(index: u64, len: usize) -> Refused {
+    let detail = format!("string {} of {len} is not there", index as i64);
+    Refused::new(Reason::BadReference, detail)
 }
 
 /// Reads a message of type and unit.
@@ -166,15 +185,22 @@ pub fn location(
     locations.set(id, index, "location")
 }
 
+#[inline(always)]
 fn mapped(mapping: u64, mappings: &Ids) -> Result<u32, Refused> {
     let index = mappings.get(mapping);
     if mapping != 0 && index == NO_MAPPING {
-        let detail = format!("mapping id {mapping} is not there");
-        return Err(Refused::new(Reason::BadReference, detail));
+        return Err(no_entry("mapping", mapping));
     }
     Ok(index)
 }
 
+#[cold]
+#[inline(never)]
+fn no_entry(what: &str, id: u64) -> Refused {
+    Refused::new(Reason::BadReference, format!("{what} id {id} is not there"))
+}
+
+#[inline(always)]
 fn line(mut message: Cursor<'_>, functions: &Ids) -> Result<Line, Refused> {
     let (mut function, mut line) = (0, Line::default());
     if let Some(id) = message.int_if(1 << 3)? {
@@ -192,9 +218,5 @@ fn line(mut message: Cursor<'_>, functions: &Ids) -> Result<Line, Refused> {
         }
     }
     line.function = functions.get(function);
-    if line.function == u32::MAX {
-        let detail = format!("function id {function} is not there");
-        return Err(Refused::new(Reason::BadReference, detail));
-    }
-    Ok(line)
+    if line.function == u32::MAX { Err(no_entry("function", function)) } else { Ok(line) }
 }
