@@ -126,7 +126,14 @@ impl Words {
     /// The hash of a list.
     #[inline]
     pub fn hash(&self, list: &[u64]) -> u128 {
-        xxh3_128_with_seed(cast_slice(list), self.seed)
+        match list {
+            // Most locations are one frame: words that differ have hashes that differ.
+            [word] => {
+                let product = (word ^ self.seed).wrapping_mul(MIX ^ self.seed.rotate_left(29) | 1);
+                u128::from(product ^ product >> 32)
+            }
+            list => xxh3_128_with_seed(cast_slice(list), self.seed),
+        }
     }
 
     /// Reads where these hashes would be, so that `intern_hashed` finds them in the cache.
@@ -164,11 +171,13 @@ impl Words {
     }
 }
 
+/// A factor whose bits are mixed well.
+const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// A seeded hash of one word.
 #[inline]
 pub fn mix(word: u64, seed: u64) -> u64 {
-    let product =
-        u128::from(word ^ seed) * u128::from(0x9e37_79b9_7f4a_7c15 ^ seed.rotate_left(29));
+    let product = u128::from(word ^ seed) * u128::from(MIX ^ seed.rotate_left(29));
     (product as u64 ^ (product >> 64) as u64).wrapping_mul(0xd6e8_feb8_6659_fd93)
 }
 

@@ -236,3 +236,54 @@ impl Local {
         matches!(label.value, LabelValue::Number(..)) && key == self.bytes_key
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pipeline::{
+        limits::Limits,
+        profile::{Builder, Meta, SampleType, Temporality},
+    };
+
+    use super::*;
+
+    fn labelled(sets: &[&[(&str, Result<&str, i64>)]]) -> Profile {
+        let mut builder = Builder::new(&Limits::default());
+        let temporality = Temporality::Delta;
+        let sample_types = vec![SampleType { kind: 0, unit: 0, temporality }];
+        for set in sets {
+            for (key, value) in *set {
+                let key = builder.string(key).unwrap();
+                let value = match value {
+                    Ok(text) => LabelValue::Text(builder.string(text).unwrap()),
+                    Err(number) => LabelValue::Number(*number, 0),
+                };
+                builder.label(Label { key, value }).unwrap();
+            }
+            builder.value(1);
+            builder.sample(&[]).unwrap();
+        }
+        builder.finish(Meta { sample_types, ..Meta::default() }).unwrap()
+    }
+
+    #[test]
+    fn a_label_set_that_was_met_before_is_known_by_what_it_says() {
+        let (mut symbols, mut local) = (Symbols::default(), Local::default());
+        let sets: [&[_]; 5] = [
+            &[("a", Ok("7"))],
+            &[("a", Err(7))],
+            &[("a", Ok("7")), ("bytes", Err(512))],
+            &[("a", Ok("7")), ("bytes", Ok("512"))],
+            &[("bytes", Err(512))],
+        ];
+        let profile = labelled(&sets);
+        let mut all = |bytes: bool| {
+            local.load(&mut symbols, &profile);
+            [1, 2, 3, 4, 5].map(|set| local.set(&mut symbols, &profile, set, bytes))
+        };
+        let (kept, left_out) = (all(true), all(false));
+        assert_eq!((all(true), all(false)), (kept, left_out));
+        assert_eq!((kept[0], kept[2], left_out[2]), (kept[1], kept[3], kept[0]), "{kept:?}");
+        assert!(kept[2] != kept[0] && left_out[3] == kept[3], "{kept:?} {left_out:?}");
+        assert!(left_out[4] == 0 && kept[4] != 0, "{kept:?} {left_out:?}");
+    }
+}

@@ -117,19 +117,8 @@ impl Decoder {
     ) -> Result<(), Refused> {
         let values_before = builder.values_len();
         // What writers send, in the order in which they do.
-        if let Some(mut packed) = message.message_if(1 << 3 | 2)? {
-            builder.frames(packed.left(), |room| {
-                let (mut frames, mut end) = (0, 0);
-                packed.packed(|id| {
-                    let index = self.locations.get(id);
-                    if let Some(place) = room.get_mut(frames) {
-                        *place = index;
-                    }
-                    frames += 1;
-                    end = end.max(index.saturating_add(1));
-                })?;
-                Ok((frames, end))
-            })?;
+        if let Some(packed) = message.message_if(1 << 3 | 2)? {
+            builder.frames(packed.left(), |room| Ok(self.locations.indexes(packed, room)?))?;
         }
         if let Some(packed) = message.message_if(2 << 3 | 2)? {
             values(packed, builder, types)?;

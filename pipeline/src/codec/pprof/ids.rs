@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 
-use crate::reason::{Reason, Refused};
+use crate::{
+    codec::wire::{Cursor, Fault},
+    reason::{Reason, Refused},
+};
 
 const NONE: u32 = u32::MAX;
 
@@ -66,6 +69,18 @@ impl Ids {
         if index < u64::from(self.counted) { index as u32 } else { self.get_apart(id) }
     }
 
+    /// Writes the indexes of packed ids into the room, as far as it goes; how many there are, and
+    /// one above the highest.
+    #[inline(always)]
+    pub fn indexes(&self, ids: Cursor<'_>, room: &mut [u32]) -> Result<(usize, u32), Fault> {
+        let (count, end) = write(ids, room, |id| id.wrapping_sub(1))?;
+        if end <= u64::from(self.counted) {
+            return Ok((count, end as u32));
+        }
+        let (count, end) = write(ids, room, |id| u64::from(self.get(id)))?;
+        Ok((count, u32::try_from(end).unwrap_or(NONE)))
+    }
+
     #[cold]
     #[inline(never)]
     fn get_apart(&self, id: u64) -> u32 {
@@ -74,6 +89,24 @@ impl Ids {
             None => self.sparse.get(&id).copied().unwrap_or(NONE),
         }
     }
+}
+
+#[inline(always)]
+fn write(
+    mut ids: Cursor<'_>,
+    room: &mut [u32],
+    index: impl Fn(u64) -> u64,
+) -> Result<(usize, u64), Fault> {
+    let (mut count, mut most) = (0, 0);
+    ids.packed(|id| {
+        let index = index(id);
+        if let Some(place) = room.get_mut(count) {
+            *place = index as u32;
+        }
+        count += 1;
+        most = index.max(most);
+    })?;
+    Ok((count, if count == 0 { 0 } else { most.saturating_add(1) }))
 }
 
 #[cfg(test)]
