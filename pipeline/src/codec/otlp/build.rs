@@ -111,6 +111,10 @@ impl Source<'_, '_> {
         if let Some(stack) = message.int_if(1 << 3)? {
             sample.stack = index(stack);
         }
+        let labels_max = self.limits.labels_per_sample_max;
+        if let Some(attributes) = message.message_if(2 << 3 | 2)? {
+            push_indexes(Field::Bytes(attributes), &message, &mut sample.attributes, labels_max)?;
+        }
         if let Some(mut packed) = message.message_if(4 << 3 | 2)? {
             while !packed.is_done() && sample.values.len() <= OBSERVATIONS_MAX {
                 sample.values.push(packed.varint_of_any_length()? as i64);
@@ -121,8 +125,7 @@ impl Source<'_, '_> {
             match (field, value) {
                 (1, Field::Int(stack)) => sample.stack = index(stack),
                 (2, value) => {
-                    let max = self.limits.labels_per_sample_max;
-                    push_indexes(value, &message, &mut sample.attributes, max)?;
+                    push_indexes(value, &message, &mut sample.attributes, labels_max)?;
                 }
                 (3, Field::Int(link)) => sample.link = index(link),
                 (4, Field::Bytes(mut packed)) => {

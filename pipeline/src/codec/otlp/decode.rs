@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     build::{Failed, Owner, Source},
-    header::{self, Header, old_wire},
+    header::{self, Header, Held, old_wire},
     kept::Kept,
     tables::{Tables, index},
     touched::Touched,
@@ -268,8 +268,19 @@ impl Read<'_, '_> {
             }
         }
         let mut headers = Vec::with_capacity(profiles.len());
+        let source = Source { tables: self.tables, limits: self.limits, owner };
         for span in profiles {
-            match Header::read(span, self.tables, self.limits, &mut self.budget) {
+            let Self { tables, limits, budget, .. } = self;
+            let read = match &mut self.scale {
+                None => Header::read(span, tables, limits, budget, |_| Ok(())),
+                Some(scale) => {
+                    let mut held = Held::default();
+                    let see = |sample: Cursor<'_>| scale.sample(&source, sample, &mut held);
+                    let read = Header::read(span, tables, limits, budget, see);
+                    read.map(|header| Header { held, ..header })
+                }
+            };
+            match read {
                 Ok(header) => headers.push(header),
                 Err(refused) => self.reject(refused.at(span.0 as usize), 1)?,
             }

@@ -61,41 +61,66 @@ pub struct Header {
     pub extra: TypeExtra,
     /// Whether its first sample has times.
     pub timed: bool,
+    /// What its samples hold, if they were weighed.
+    pub held: Held,
+}
+
+/// What the samples of a profile hold.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Held {
+    pub samples: usize,
+    /// Whether one of them has times.
+    pub timed: bool,
+    pub frames: usize,
+    pub labels: usize,
+    /// Memory that they may take, but for their values.
+    pub bytes: usize,
 }
 
 impl Header {
-    /// Reads the profile at `span`.
+    /// Reads the profile at `span`; `see` is shown each of its samples.
+    #[inline(always)]
     pub fn read(
         span: Span,
         tables: &Tables<'_>,
         limits: &Limits,
         budget: &mut Budget,
+        mut see: impl FnMut(Cursor<'_>) -> Result<(), Refused>,
     ) -> Result<Self, Refused> {
         let mut header = Self { span, ..Self::default() };
         let (mut samples, mut references) = (0, Vec::new());
         let mut cursor = tables.cursor(span);
-        while let Some((field, value)) = cursor.field()? {
-            let fits = match field {
-                1 | 2 | 5 | 7 | 9 | 10 => matches!(value, Field::Bytes(_)),
-                3 => matches!(value, Field::Fixed64(_)),
-                4 | 6 | 8 => matches!(value, Field::Int(_)),
-                _ => true,
+        loop {
+            // Nearly all fields are samples.
+            let sample = match cursor.message_if(2 << 3 | 2)? {
+                Some(sample) => sample,
+                None => {
+                    let Some((field, value)) = cursor.field()? else { break };
+                    let fits = match field {
+                        1 | 2 | 5 | 7 | 9 | 10 => matches!(value, Field::Bytes(_)),
+                        3 => matches!(value, Field::Fixed64(_)),
+                        4 | 6 | 8 => matches!(value, Field::Int(_)),
+                        _ => true,
+                    };
+                    if !fits {
+                        return Err(old_wire().at(span.0 as usize));
+                    }
+                    if field != 2 {
+                        header.field(field, value, &cursor, &mut references)?;
+                        continue;
+                    }
+                    value.message(&cursor)?
+                }
             };
-            if !fits {
-                return Err(old_wire().at(span.0 as usize));
+            samples += 1;
+            if samples > limits.samples_max {
+                let detail = format!("more than {} samples", limits.samples_max);
+                return Err(Refused::new(Reason::CountLimit, detail));
             }
-            if field == 2 {
-                samples += 1;
-                if samples > limits.samples_max {
-                    let detail = format!("more than {} samples", limits.samples_max);
-                    return Err(Refused::new(Reason::CountLimit, detail));
-                }
-                if samples == 1 {
-                    header.timed = has_times(value.message(&cursor)?)?;
-                }
-            } else {
-                header.field(field, value, &cursor, &mut references)?;
+            if samples == 1 {
+                header.timed = has_times(sample)?;
             }
+            see(sample)?;
         }
         for reference in references {
             let raw = tables.attributes.get(reference as usize).ok_or_else(|| {

@@ -52,6 +52,14 @@ impl<'a> Tables<'a> {
         let mut tables = Self { bytes, ..memory };
         for &part in parts {
             let mut cursor = Cursor::new(bytes, part);
+            // What writers send, in the order in which they do.
+            tables.run::<1>(&mut cursor, limits)?;
+            tables.run::<2>(&mut cursor, limits)?;
+            tables.run::<3>(&mut cursor, limits)?;
+            tables.run::<4>(&mut cursor, limits)?;
+            tables.run::<5>(&mut cursor, limits)?;
+            tables.run::<6>(&mut cursor, limits)?;
+            tables.run::<7>(&mut cursor, limits)?;
             while let Some((field, value)) = cursor.field()? {
                 if (1..=7).contains(&field) {
                     let entry = value.message(&cursor)?;
@@ -83,6 +91,20 @@ impl<'a> Tables<'a> {
         Tables { bytes: &[], ..self }
     }
 
+    /// Entries of one table behind each other.
+    fn run<const FIELD: u8>(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        limits: &Limits,
+    ) -> Result<(), Refused> {
+        while let Some(entry) = cursor.message_if(FIELD << 3 | 2)? {
+            let at = entry.span().0 as usize;
+            self.entry(u64::from(FIELD), entry, limits).map_err(|refused| refused.at(at))?;
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
     fn entry(&mut self, field: u64, entry: Cursor<'a>, limits: &Limits) -> Result<(), Refused> {
         let (have, max, what) = match field {
             1 => (self.mappings.len(), limits.mappings_max, "mappings"),
@@ -93,9 +115,7 @@ impl<'a> Tables<'a> {
             6 => (self.attributes.len(), limits.strings_max, "attributes"),
             _ => (self.stacks.len(), limits.samples_max, "stacks"),
         };
-        if have >= max {
-            return Err(Refused::new(Reason::CountLimit, format!("more than {max} {what}")));
-        }
+        room(have, max, what)?;
         match field {
             1 => self.mapping(entry, limits),
             2 => self.location(entry, limits),
@@ -127,6 +147,7 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
+    #[inline(always)]
     fn location(&mut self, mut entry: Cursor<'a>, limits: &Limits) -> Result<(), Refused> {
         let mut location = Location { mapping: NO_MAPPING, address: 0, folded: false };
         // What writers send, in the order in which they do.
@@ -154,6 +175,7 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
+    #[inline(always)]
     fn line(&mut self, mut entry: Cursor<'a>, limits: &Limits) -> Result<(), Refused> {
         let mut line = Line::default();
         if let Some(function) = entry.int_if(1 << 3)? {
@@ -176,6 +198,7 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
+    #[inline(always)]
     fn function(&mut self, mut entry: Cursor<'a>) -> Result<(), Refused> {
         let mut function = Function::default();
         // What writers send, in the order in which they do.
@@ -231,6 +254,7 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
+    #[inline(always)]
     fn stack(&mut self, mut entry: Cursor<'a>, limits: &Limits) -> Result<(), Refused> {
         if let Some(packed) = entry.message_if(1 << 3 | 2)? {
             indexes(Value::Bytes(packed), &entry, &mut self.stacks, limits)?;
@@ -335,18 +359,24 @@ impl<'a> Tables<'a> {
 }
 
 /// A number to an index; one that is too large or below zero names nothing.
+#[inline(always)]
 pub fn index(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
+#[inline(always)]
 fn room(have: usize, max: usize, what: &str) -> Result<(), Refused> {
-    match have < max {
-        true => Ok(()),
-        false => Err(Refused::new(Reason::CountLimit, format!("more than {max} {what}"))),
-    }
+    if have < max { Ok(()) } else { Err(too_many(max, what)) }
+}
+
+#[cold]
+#[inline(never)]
+fn too_many(max: usize, what: &str) -> Refused {
+    Refused::new(Reason::CountLimit, format!("more than {max} {what}"))
 }
 
 /// Adds indexes, packed or not, to the open list.
+#[inline(always)]
 fn indexes(
     value: Value<'_>,
     at: &Cursor<'_>,
@@ -374,6 +404,7 @@ fn indexes(
 }
 
 /// A reference to a mapping; entry 0 is none.
+#[inline(always)]
 fn mapping_index(number: u64) -> u32 {
     match index(number) {
         0 => NO_MAPPING,

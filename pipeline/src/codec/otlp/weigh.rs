@@ -4,13 +4,13 @@
 
 use super::{
     build::{Sample, Source, observed},
-    header::Header,
+    header::{Header, Held},
     labels::to_labels,
-    tables::Tables,
+    tables::{Tables, index},
     values::{self, Budget},
 };
 use crate::{
-    limits::Limits,
+    codec::wire::Cursor,
     reason::{Reason, Refused},
 };
 
@@ -37,10 +37,13 @@ pub struct Scale {
 }
 
 /// In doubt. Nobody sees it: the request is read in full then.
+#[cold]
+#[inline(never)]
 fn doubt() -> Refused {
     Refused::new(Reason::CountLimit, "near a limit")
 }
 
+#[inline(always)]
 fn within(count: usize, max: usize) -> Result<(), Refused> {
     if count <= max { Ok(()) } else { Err(doubt()) }
 }
@@ -87,75 +90,104 @@ impl Scale {
         group: &[&Header],
         budget: &mut Budget,
     ) -> Result<(), Refused> {
-        let Limits { sample_types_max, strings_max, .. } = *source.limits;
-        within(group.len(), sample_types_max)?;
+        let limits = source.limits;
+        within(group.len(), limits.sample_types_max)?;
         let mut strings = self.strings + 2 * group.len() + 8;
         budget.take(self.bytes + source.extra(group, None).bytes())?;
         budget.take(source.owner.default_type.len())?;
-        let (mut sum, mut most) = (Sum::default(), 0);
+        let mut sum = Held::default();
         for header in group {
             let common = &header.common;
             let texts = [&common.name, &common.drop_frames, &common.keep_frames, &common.doc_url];
             let texts = texts.into_iter().chain(&common.comments);
             budget.take(texts.map(|text| 4 + text.len()).sum())?;
             strings += common.comments.len();
-            let before = sum.samples;
-            self.samples(source, header, group.len(), &mut sum, budget)?;
-            most = most.max(sum.samples - before);
-        }
-        within(strings, strings_max)?;
-        self.weight.profiles += 1;
-        self.weight.samples += most as u64;
-        Ok(())
-    }
-
-    fn samples(
-        &mut self,
-        source: &Source<'_, '_>,
-        header: &Header,
-        types: usize,
-        sum: &mut Sum,
-        budget: &mut Budget,
-    ) -> Result<(), Refused> {
-        let (tables, limits) = (source.tables, source.limits);
-        let mut bytes = 0;
-        let mut cursor = tables.cursor(header.span);
-        while let Some((field, value)) = cursor.field()? {
-            if field != 2 {
-                continue;
-            }
-            let sample = &mut self.sample;
-            source.sample(value.message(&cursor)?, sample)?;
-            observed(sample)?;
-            if !sample.times.is_empty() && types > 1 {
-                return Err(doubt());
-            }
-            let frames = match sample.stack {
-                0 => 0,
-                stack => tables.stacks.get(stack).len(),
-            };
-            within(frames.saturating_mul(self.inlined), limits.frames_per_stack_max)?;
-            let of = |attribute: &u32| self.labels.get(*attribute as usize).copied().unwrap_or(0);
-            let link = if sample.link == 0 { 0 } else { 2 };
-            let labels = sample.attributes.iter().map(of).sum::<usize>() + link;
-            within(labels, limits.labels_per_sample_max)?;
-            sum.samples += 1;
+            let Held { samples, timed, frames, labels, bytes } = header.held;
+            within(usize::from(timed) * group.len(), 1)?;
+            budget.take(bytes + 16 * group.len() * samples)?;
+            sum.samples += samples;
             sum.frames += frames;
             sum.labels += labels;
-            bytes += 40 + 4 * (frames + sample.attributes.len()) + 16 * types + 40 * labels;
-            bytes += 48 * sample.times.len();
         }
+        within(strings, limits.strings_max)?;
         within(sum.samples, limits.samples_max)?;
         within(sum.frames, limits.frames_max)?;
         within(sum.labels, limits.labels_max)?;
-        budget.take(bytes)
+        let most = group.iter().map(|header| header.held.samples).max();
+        self.weight.profiles += 1;
+        self.weight.samples += most.unwrap_or_default() as u64;
+        Ok(())
+    }
+
+    /// Looks at a sample of a profile that holds what is before it.
+    #[inline(always)]
+    pub fn sample(
+        &mut self,
+        source: &Source<'_, '_>,
+        message: Cursor<'_>,
+        held: &mut Held,
+    ) -> Result<(), Refused> {
+        let Source { tables, limits, .. } = *source;
+        let seen = match self.plain(tables, message)? {
+            Some(seen) => seen,
+            None => self.any(source, message)?,
+        };
+        let frames = if seen.stack == 0 { 0 } else { tables.stacks.get(seen.stack).len() };
+        within(frames.saturating_mul(self.inlined), limits.frames_per_stack_max)?;
+        within(seen.attributes.max(seen.labels), limits.labels_per_sample_max)?;
+        held.samples += 1;
+        held.timed |= seen.times > 0;
+        held.frames += frames;
+        held.labels += seen.labels;
+        held.bytes += 40 + 4 * (frames + seen.attributes) + 40 * seen.labels + 48 * seen.times;
+        Ok(())
+    }
+
+    /// What nearly all samples are: a stack, attributes, and one value. `None` if it is more.
+    #[inline(always)]
+    fn plain(&self, tables: &Tables<'_>, mut message: Cursor<'_>) -> Result<Option<Seen>, Refused> {
+        let mut seen = Seen::default();
+        if let Some(stack) = message.int_if(1 << 3)? {
+            seen.stack = index(stack);
+        }
+        if let Some(mut packed) = message.message_if(2 << 3 | 2)? {
+            while !packed.is_done() {
+                let Some(labels) = self.labels.get(packed.varint()? as usize) else {
+                    return Ok(None);
+                };
+                seen.attributes += 1;
+                seen.labels += labels;
+            }
+            packed.within()?;
+        }
+        let Some(mut values) = message.message_if(4 << 3 | 2)? else { return Ok(None) };
+        values.varint_of_any_length()?;
+        let is_one = values.is_done() && values.within().is_ok() && message.is_done();
+        let is_there = seen.stack == 0 || (seen.stack as usize) < tables.stacks.len();
+        Ok(if is_one && is_there { Some(seen) } else { None })
+    }
+
+    #[inline(never)]
+    fn any(&mut self, source: &Source<'_, '_>, message: Cursor<'_>) -> Result<Seen, Refused> {
+        let sample = &mut self.sample;
+        source.sample(message, sample)?;
+        observed(sample)?;
+        let of = |attribute: &u32| self.labels.get(*attribute as usize).copied().unwrap_or(0);
+        let link = if sample.link == 0 { 0 } else { 2 };
+        Ok(Seen {
+            stack: sample.stack,
+            attributes: sample.attributes.len(),
+            labels: sample.attributes.iter().map(of).sum::<usize>() + link,
+            times: sample.times.len(),
+        })
     }
 }
 
-/// What the profiles of one group hold, those of all types added up.
+/// What is weighed of a sample.
 #[derive(Default)]
-struct Sum {
-    samples: usize,
-    frames: usize,
+struct Seen {
+    stack: u32,
+    attributes: usize,
     labels: usize,
+    times: usize,
 }
