@@ -68,7 +68,7 @@ impl<'p, 'd> Part<'p, 'd> {
         let mut out = Vec::with_capacity(rows.len());
         let mut seen: HashSet<u64, BuildHasherDefault<Hashed>> = HashSet::default();
         let mut twice = seen.clone();
-        let mut frames = Vec::new();
+        let (mut frames, mut packed) = (Vec::new(), Vec::new());
         for row in rows {
             let profile = self.profile;
             frames.clear();
@@ -77,7 +77,8 @@ impl<'p, 'd> Part<'p, 'd> {
             }
             let stack = self.dictionary.stack(&frames);
             let (attributes, link) = self.labels(samples.label_sets[row]);
-            let (mut head, mut packed) = (Vec::with_capacity(12), Vec::new());
+            let mut head = Vec::with_capacity(16);
+            packed.clear();
             put_int(&mut head, 1, stack.into());
             attributes.iter().for_each(|attribute| put_varint(&mut packed, (*attribute).into()));
             if !packed.is_empty() {
@@ -211,7 +212,7 @@ impl<'p, 'd> Part<'p, 'd> {
             return known;
         }
         let function = self.profile.functions()[index as usize];
-        let mut message = Vec::new();
+        let mut message = Vec::with_capacity(32);
         for (field, text) in (1..).zip([function.name, function.system_name, function.file]) {
             put_int(&mut message, field, self.string(text).into());
         }
@@ -228,7 +229,7 @@ impl<'p, 'd> Part<'p, 'd> {
         }
         let profile = self.profile;
         let location = profile.locations()[index as usize];
-        let (mut message, mut line_message) = (Vec::new(), Vec::new());
+        let (mut message, mut line_message) = (Vec::with_capacity(64), Vec::with_capacity(16));
         if location.mapping != NO_MAPPING {
             put_int(&mut message, 1, self.mapping(location.mapping).into());
         }
