@@ -108,11 +108,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 
 fn look(file: &Path, peers: &[Peer]) -> Found {
     let mut found = Found { file: file.display().to_string(), ..Found::default() };
-    let mut reports = Vec::new();
+    let (wanted, mut reports) = (wanted(peers), Vec::new());
     let mut bytes = Vec::new();
     let read = files::read_whole(file, &mut bytes);
     let read = read.and_then(|()| {
-        let take = |message: &[u8], form| reports.push(check::check(message, form));
+        let take = |message: &[u8], form| reports.push(check::check_for(message, form, &wanted));
         Ok(check::messages(&bytes, files::limits().inflated_bytes_max, take)?)
     });
     found.error = read.err().map(|error| format!("{error:#}"));
@@ -122,7 +122,7 @@ fn look(file: &Path, peers: &[Peer]) -> Found {
         found.profiles += report.profiles;
         found.samples += report.samples;
         found.more += report.more;
-        for breach in report.breaches.into_iter().filter(|breach| holds(breach, peers)) {
+        for breach in report.breaches {
             if found.breaches.len() == TOLD_MAX {
                 found.more += 1;
                 continue;
@@ -140,14 +140,15 @@ fn look(file: &Path, peers: &[Peer]) -> Found {
     found
 }
 
-/// Whether a rule is one of those that are wanted.
-fn holds(breach: &Breach, peers: &[Peer]) -> bool {
-    peers.is_empty()
-        || match breach.rule.source() {
-            Source::Sig => true,
-            Source::Parca => peers.contains(&Peer::Parca),
-            Source::Pyroscope => peers.contains(&Peer::Pyroscope),
+/// Whose rules hold: the specification's always.
+fn wanted(peers: &[Peer]) -> Vec<Source> {
+    let mut wanted = vec![Source::Sig];
+    for (peer, source) in [(Peer::Parca, Source::Parca), (Peer::Pyroscope, Source::Pyroscope)] {
+        if peers.is_empty() || peers.contains(&peer) {
+            wanted.push(source);
         }
+    }
+    wanted
 }
 
 fn text(found: &Found, out: &mut impl Write) -> io::Result<()> {

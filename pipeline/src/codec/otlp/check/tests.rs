@@ -15,7 +15,7 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message;
 
-use super::{Form, Report, Rule, check, messages};
+use super::{Form, Report, Rule, Source, TOLD_MAX, check, check_for, messages};
 use crate::{
     codec::{otlp, samples},
     reason::Reason,
@@ -396,4 +396,19 @@ fn every_form_of_a_file_is_read() {
         let read = messages(&file, 1 << 20, |_, _| {});
         assert_eq!(read.map_err(|refused| refused.reason), Err(reason), "{} bytes", file.len());
     }
+}
+
+#[test]
+fn rules_that_are_not_wanted_hide_none_that_are() {
+    let mut request = good();
+    let profiles = &mut request.resource_profiles[0].scope_profiles[0].profiles;
+    profiles[0].period_type = None;
+    *profiles = vec![profiles[0].clone(); TOLD_MAX + 1];
+    request.dictionary.as_mut().unwrap().string_table.push("nobody refers to it".into());
+    let message = request.encode_to_vec();
+    let all = check(&message, Form::Request);
+    assert!(all.breaches.iter().all(|breach| breach.rule.source() == Source::Parca), "{all:?}");
+    let report = check_for(&message, Form::Request, &[Source::Sig]);
+    let sources: Vec<_> = report.breaches.iter().map(|breach| breach.rule.source()).collect();
+    assert_eq!((sources, report.more), (vec![Source::Sig], 0), "{report:?}");
 }
