@@ -2,6 +2,7 @@
 //! push. Queue, batching, retry, timeout and counting live once, in the engine.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -112,7 +113,7 @@ pub trait Processor: Send {
 #[async_trait]
 pub trait Exporter: Send {
     /// One push; when it returns, the profiles are durable at the other end, but for those that it
-    /// says it will never take. After a crash the same range comes again with the same profiles, so
+    /// rejected or refused. After a crash the same range comes again with the same profiles, so
     /// a sink that names what it stores after the range stores it once.
     async fn export(&mut self, export: &Export) -> Result<Taken, ExportError>;
 
@@ -134,6 +135,17 @@ pub struct Taken {
     /// Profiles that it will never take; which ones is not known.
     pub rejected: usize,
     /// What it says of the push.
+    pub reason: String,
+    /// Profiles that were refused for good, which become dead letters.
+    pub refused: Refusals,
+}
+
+/// Profiles of a push that were refused for good while others were taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusals {
+    /// Their places in the push, in order.
+    pub places: BTreeSet<usize>,
+    /// Why, as the first refusal has it.
     pub reason: String,
 }
 

@@ -12,6 +12,7 @@ use receiver::server::ServerParameters;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    task::JoinSet,
 };
 
 use super::{Peer, export};
@@ -71,6 +72,28 @@ async fn idle_and_old_connections_end_and_busy_ones_do_not() {
     let peer = Peer::start(|grpc, _| grpc.keepalive.server_parameters = server);
     let took = closed_after(peer.addresses[0], PREFACE).await;
     assert!(took >= Duration::from_millis(350) && took < Duration::from_secs(5), "{took:?}");
+    peer.end().await;
+}
+
+#[tokio::test]
+async fn connections_that_say_nothing_end_and_leave_room() {
+    let Some(export) = export(1) else { return };
+    let mut peer = Peer::start(|_, _| {});
+    // As many as there may be at the same time, on both ports.
+    let mut silent = JoinSet::new();
+    for address in [peer.addresses[0], peer.addresses[1]] {
+        for say in [b"", b"", &PREFACE[..20], &PREFACE[..20]] {
+            silent.spawn(closed_after(address, say));
+        }
+    }
+    for took in silent.join_all().await {
+        assert!(took >= Duration::from_secs(9) && took < Duration::from_secs(15), "{took:?}");
+    }
+    for is_grpc in [true, false] {
+        let mut exporter = Otlp::new(&peer.exporter(is_grpc), is_grpc).unwrap();
+        let (sent, _) = tokio::join!(exporter.export(&export), peer.next(Outcome::Delivered));
+        sent.unwrap();
+    }
     peer.end().await;
 }
 

@@ -1,5 +1,6 @@
 //! OTLP from our exporters to our receiver, over real sockets, and what a stranger is answered.
 
+mod answers;
 mod auth;
 mod connections;
 mod debug;
@@ -42,7 +43,8 @@ impl Peer {
         let mut http = from::Http { endpoint: any.into(), ..from::Http::default() };
         change(&mut grpc, &mut http);
         let protocols = from::Protocols { grpc: Some(grpc), http: Some(http) };
-        let config = from::Config { protocols, ..from::Config::default() };
+        let connections_max = 4;
+        let config = from::Config { protocols, connections_max, ..from::Config::default() };
         assert_eq!(config.check(), []);
         let otlp = from::Otlp::new("otlp", &config, &receiver::Context::default()).unwrap();
         let addresses = otlp.addresses();

@@ -167,7 +167,7 @@ async fn what_is_rejected_is_counted_in_profiles_and_not_sent_again() {
         let config = Config { endpoint, ..Config::default() };
         let taken = Otlp::new(&config, false).unwrap().export(&export).await.unwrap();
         let reason = if said == 0 { "" } else { "too old" };
-        assert_eq!(taken, Taken { rejected, reason: reason.into() });
+        assert_eq!(taken, Taken { rejected, reason: reason.into(), ..Taken::default() });
         assert_eq!(answered.load(Relaxed), 1);
         server.abort();
     }

@@ -24,8 +24,10 @@ use super::{Config, Encoding, Keepalive, Tls};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes of an answer that are read.
+/// Bytes of an answer that are kept.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
+/// Bytes of an answer that are read, for the status that gRPC sends behind it.
+const PASSED_BYTES_MAX: usize = 64 << 20;
 
 /// Where requests go, and what goes with each.
 pub(super) struct Client {
@@ -249,22 +251,34 @@ fn header(name: &str, value: &Secret) -> anyhow::Result<(HeaderName, HeaderValue
     Ok((parsed, value))
 }
 
-/// An answer as a whole: its body up to a limit, and what came behind it.
-pub(super) async fn whole(response: Response) -> anyhow::Result<(HeaderMap, Bytes, HeaderMap)> {
+/// An answer that was read to its end, or to where there was no point in reading on.
+pub(super) struct Whole {
+    pub(super) headers: HeaderMap,
+    /// The first bytes of it, up to a limit.
+    pub(super) body: Bytes,
+    /// What came behind the body; nothing where that was too long.
+    pub(super) trailers: HeaderMap,
+    /// Whether it was.
+    pub(super) endless: bool,
+}
+
+/// Reads an answer, of which no more than a limit is kept.
+pub(super) async fn whole(response: Response) -> anyhow::Result<Whole> {
     let response: axum::http::Response<reqwest::Body> = response.into();
     let (parts, mut body) = response.into_parts();
-    let (mut bytes, mut trailers) = (BytesMut::new(), HeaderMap::new());
-    while let Some(frame) = body.frame().await {
+    let (mut bytes, mut trailers, mut seen) = (BytesMut::new(), HeaderMap::new(), 0);
+    while seen <= PASSED_BYTES_MAX
+        && let Some(frame) = body.frame().await
+    {
         match frame.context("read the answer")?.into_data() {
             Ok(data) => {
-                anyhow::ensure!(
-                    bytes.len() + data.len() <= ANSWER_BYTES_MAX,
-                    "an answer of more than {ANSWER_BYTES_MAX} bytes"
-                );
-                bytes.extend_from_slice(&data);
+                seen += data.len();
+                let room = ANSWER_BYTES_MAX - bytes.len();
+                bytes.extend_from_slice(&data[..data.len().min(room)]);
             }
             Err(frame) => trailers.extend(frame.into_trailers().unwrap_or_default()),
         }
     }
-    Ok((parts.headers, bytes.freeze(), trailers))
+    let endless = seen > PASSED_BYTES_MAX;
+    Ok(Whole { headers: parts.headers, body: bytes.freeze(), trailers, endless })
 }

@@ -9,7 +9,10 @@ use base64::{
 use pipeline::codec::otlp::answer::{Status, read_response};
 use reqwest::{Response, StatusCode, header::HeaderMap};
 
-use super::{Answer, Compression, client};
+use super::{
+    Answer, Compression,
+    client::{self, Whole},
+};
 
 /// The one method.
 pub(super) const PATH: &str =
@@ -51,13 +54,17 @@ pub(super) fn framed(message: &[u8], compression: Compression) -> Vec<u8> {
 /// Reads the answer to a request.
 pub(super) async fn answer(response: Response) -> Answer {
     let http = response.status();
-    let (headers, body, trailers) = match client::whole(response).await {
+    let Whole { headers, body, trailers, endless } = match client::whole(response).await {
         Ok(whole) => whole,
         Err(error) => return Answer::Later(error, None),
     };
     // Where there is no message, the status stands in the head.
     let Some(status) = status(&trailers).or_else(|| status(&headers)) else {
-        return without_status(http);
+        return match endless {
+            // What it says is never known; the same may take it all over again.
+            true => Answer::Never(anyhow::anyhow!("an answer without an end and a status")),
+            false => without_status(http),
+        };
     };
     if status.code == OK {
         let message = body.get(5..).unwrap_or_default();

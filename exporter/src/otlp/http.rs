@@ -12,7 +12,10 @@ use reqwest::{
     header::{HeaderMap, RETRY_AFTER},
 };
 
-use super::{Answer, Encoding, client};
+use super::{
+    Answer, Encoding,
+    client::{self, Whole},
+};
 
 /// The longest wait that the other end may ask for.
 const WAIT_MAX: Duration = Duration::from_secs(3600);
@@ -20,7 +23,7 @@ const WAIT_MAX: Duration = Duration::from_secs(3600);
 /// Reads the answer to a request.
 pub(super) async fn answer(response: Response, encoding: Encoding) -> Answer {
     let http = response.status();
-    let (headers, body, _) = match client::whole(response).await {
+    let Whole { headers, body, .. } = match client::whole(response).await {
         Ok(whole) => whole,
         // Taken, whatever else it says.
         Err(_) if http.is_success() => return Answer::Taken(0, String::new()),

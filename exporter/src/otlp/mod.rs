@@ -22,7 +22,7 @@ use anyhow::Context;
 use async_trait::async_trait;
 use pipeline::{
     codec::otlp::{self, Position},
-    component::{Batching, Export, ExportError, Exporter, Taken},
+    component::{Batching, Export, ExportError, Exporter, Refusals, Taken},
     profile::Profile,
 };
 
@@ -49,9 +49,13 @@ struct Progress {
     first: u64,
     last: u64,
     at: Position,
+    /// Whether any request was taken.
+    any: bool,
     /// OTLP profiles that were not taken so far, and why.
     rejected: usize,
     reason: String,
+    /// Profiles of requests that were refused for good.
+    refused: Refusals,
 }
 
 /// What the other end made of a request.
@@ -127,29 +131,41 @@ impl Otlp {
     }
 }
 
-/// A profile of several types is as many in OTLP, whose number the other end says.
-fn taken(profiles: &[Arc<Profile>], progress: Progress) -> Taken {
-    let Progress { rejected, reason, .. } = progress;
-    let sent: usize = profiles.iter().map(|profile| profile.meta.sample_types.len()).sum();
-    let rejected = rejected.min(sent) * profiles.len();
-    Taken { rejected: rejected.div_ceil(sent.max(1)), reason }
+impl Progress {
+    /// What a request made of a part of the profiles came to.
+    fn refuse(&mut self, end: Position, places: &[usize], error: &anyhow::Error) {
+        let last = end.profiles + usize::from(end.rows > 0);
+        self.refused.places.extend(&places[self.at.profiles..last]);
+        if self.refused.reason.is_empty() {
+            self.refused.reason = format!("{error:#}");
+        }
+        self.at = end;
+    }
+
+    /// A profile of several types is as many in OTLP, whose number the other end says.
+    fn taken(self, profiles: &[Arc<Profile>]) -> Taken {
+        let Self { rejected, reason, refused, .. } = self;
+        let sent: usize = profiles.iter().map(|profile| profile.meta.sample_types.len()).sum();
+        let rejected = rejected.min(sent) * profiles.len();
+        Taken { rejected: rejected.div_ceil(sent.max(1)), reason, refused }
+    }
 }
 
 #[async_trait]
 impl Exporter for Otlp {
     async fn export(&mut self, export: &Export) -> Result<Taken, ExportError> {
         let later = |source, after| ExportError::Retryable { source, after };
-        let profiles = export.profiles.iter().map(|stored| Arc::clone(&stored.profile));
+        let profiles = export.profiles.iter().map(|stored| Arc::clone(&stored.profile)).enumerate();
         // A profile without samples is refused by some; that nothing happened is not sent.
-        let profiles: Arc<Vec<_>> =
-            Arc::new(profiles.filter(|profile| !profile.is_empty()).collect());
+        let profiles = profiles.filter(|(_, profile)| !profile.is_empty());
+        let (places, profiles): (Vec<usize>, Vec<_>) = profiles.unzip();
+        let profiles = Arc::new(profiles);
         let (first, last) = (export.first, export.last);
         // What was taken before the push failed is not sent again.
         let known = self.progress.take();
         let known = known.filter(|known| (known.first, known.last) == (first, last));
         let mut progress = known.unwrap_or_else(|| Progress { first, last, ..Progress::default() });
         self.client.refresh(&self.config, self.is_grpc).map_err(|error| later(error, None))?;
-        let mut refused = None;
         loop {
             // Kept across an `await` that a timeout may cut off.
             self.progress = Some(progress.clone());
@@ -157,6 +173,7 @@ impl Exporter for Otlp {
             let Some(Packed { body, bytes, end }) = packed else { break };
             match self.send(body).await {
                 Answer::Taken(rejected, reason) => {
+                    progress.any = true;
                     let rejected = usize::try_from(rejected).unwrap_or_default();
                     progress.rejected = progress.rejected.saturating_add(rejected);
                     if !reason.is_empty() {
@@ -172,15 +189,15 @@ impl Exporter for Otlp {
                     if bytes > MAYBE_LARGE_BYTES && self.size.refused(bytes, Instant::now()) => {}
                 // The rest of the push may be good.
                 Answer::Never(error) | Answer::TooLarge(error) => {
-                    refused.get_or_insert(error);
-                    progress.at = end;
+                    progress.refuse(end, &places, &error);
                 }
             }
         }
         self.progress = None;
-        match refused {
-            Some(error) => Err(ExportError::Permanent(error)),
-            None => Ok(taken(&profiles, progress)),
+        let Refusals { places, reason } = &progress.refused;
+        match !places.is_empty() && !progress.any {
+            true => Err(ExportError::Permanent(anyhow::anyhow!("{reason}"))),
+            false => Ok(progress.taken(&profiles)),
         }
     }
 

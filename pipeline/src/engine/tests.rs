@@ -15,7 +15,8 @@ use super::{Pipeline, PipelineStats, Sink};
 use crate::{
     codec::{otlp, record},
     component::{
-        Batching, Content, Export, ExportError, Exporter, Outlet, Processor, Receiver, Taken,
+        Batching, Content, Export, ExportError, Exporter, Outlet, Processor, Receiver, Refusals,
+        Taken,
     },
     limits::Limits,
     profile::{Builder, Label, LabelValue, Meta, Profile, SampleType, Temporality},
@@ -76,6 +77,8 @@ enum Answer {
     Take,
     /// Takes all but two of each push.
     Reject,
+    /// Takes all but the second of each push.
+    Part,
     Refuse,
     Fail,
     Hang,
@@ -99,7 +102,7 @@ impl Memory {
 impl Exporter for Memory {
     async fn export(&mut self, export: &Export) -> Result<Taken, ExportError> {
         match self.1 {
-            Answer::Take | Answer::Reject => {}
+            Answer::Take | Answer::Reject | Answer::Part => {}
             Answer::Refuse => return Err(ExportError::Permanent(anyhow::anyhow!("no"))),
             Answer::Fail => {
                 let source = anyhow::anyhow!("later");
@@ -111,7 +114,11 @@ impl Exporter for Memory {
         let numbers = export.profiles.iter().map(|p| (export.first, p.profile.meta.time_ns));
         self.0.lock().expect("whole").extend(numbers);
         let rejected = if matches!(self.1, Answer::Reject) { 2 } else { 0 };
-        Ok(Taken { rejected, reason: "no".into() })
+        let mut refused = Refusals::default();
+        if matches!(self.1, Answer::Part) && export.profiles.len() > 1 {
+            refused = Refusals { places: [1].into(), reason: "never".into() };
+        }
+        Ok(Taken { rejected, reason: "no".into(), refused })
     }
 
     /// So few that a push ends in the middle of a request.
@@ -123,7 +130,7 @@ impl Exporter for Memory {
 /// What takes everything may take its time.
 fn settings(answer: Answer) -> Settings {
     let timeout = match answer {
-        Answer::Take | Answer::Reject => Duration::ZERO,
+        Answer::Take | Answer::Reject | Answer::Part => Duration::ZERO,
         Answer::Refuse | Answer::Fail | Answer::Hang => Duration::from_millis(50),
     };
     let mut settings = Settings { timeout, ..Settings::default() };
@@ -226,14 +233,35 @@ async fn what_is_refused_for_good_is_kept_as_a_dead_letter() {
     let dir = tempfile::tempdir().expect("a directory");
     let stats = run(dir.path(), 5, &[("fussy", &Memory::new(Answer::Refuse))]).await;
     assert_eq!(stats.spool().exporters["fussy"].dead_lettered, 5);
-    let letters = std::fs::read_dir(dir.path().join("dead/fussy")).expect("is there");
+    assert_eq!(letters(&dir.path().join("dead/fussy")), [0, 1, 2, 3, 4]);
+}
+
+/// The numbers of the profiles that are dead letters.
+fn letters(dir: &Path) -> Vec<i64> {
+    let letters = std::fs::read_dir(dir).expect("is there");
     let number = |letter: std::io::Result<std::fs::DirEntry>| {
         let bytes = std::fs::read(letter.expect("is there").path()).expect("can be read");
         record::decode(&bytes, &Limits::default()).expect("is one profile").meta.time_ns
     };
     let mut numbers: Vec<_> = letters.map(number).collect();
     numbers.sort_unstable();
-    assert_eq!(numbers, [0, 1, 2, 3, 4]);
+    numbers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_of_a_push_is_kept_and_the_rest_is_delivered() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let fussy = Memory::new(Answer::Part);
+    let stats = run(dir.path(), 40, &[("fussy", &fussy)]).await;
+    let pushed = fussy.0.lock().expect("whole").clone();
+    let pushes = pushed.chunk_by(|a, b| a.0 == b.0);
+    let refused: Vec<i64> = pushes.filter_map(|push| push.get(1)).map(|(_, n)| *n).collect();
+    assert!(!refused.is_empty(), "{pushed:?}");
+    assert_eq!(letters(&dir.path().join("dead/fussy")), refused);
+    let (totals, dead) = (&stats.spool().exporters["fussy"], refused.len() as u64);
+    assert_eq!((totals.delivered, totals.dead_lettered, totals.pending), (40 - dead, dead, 0));
+    let samples = stats.exporters().iter().map(|(_, stats)| stats.samples()).next();
+    assert_eq!(samples, Some((40 - dead, dead)));
 }
 
 /// Sends one request.

@@ -53,8 +53,8 @@ pub struct Worker {
 
 /// How a push ended.
 enum Pushed {
-    /// But for so many profiles.
-    Delivered(usize),
+    /// But for what it says.
+    Delivered(Taken),
     DeadLettered(String),
     Expired,
     /// The pipeline stops: the records stay pending.
@@ -165,19 +165,20 @@ impl Worker {
         let (profiles, records) = self.decode(records).await?;
         let export = Export { first: range.start, last: range.end - 1, profiles };
         let pushed = match export.profiles.is_empty() {
-            true => Pushed::Delivered(0), // All of them are dead letters or were dropped.
+            true => Pushed::Delivered(Taken::default()), // All of them are dead letters or were dropped.
             false => self.attempts(&export, &records, drained).await?,
         };
         self.describe(&mut span, &export, &pushed);
         drop(span);
-        let outcome = match &pushed {
-            Pushed::Delivered(rejected) => {
-                self.reject(&records[..*rejected]).await?;
+        let outcome = match pushed {
+            Pushed::Delivered(taken) => {
+                self.account(records, export, taken).await?;
                 Outcome::Delivered
             }
             Pushed::DeadLettered(reason) => {
                 self.stats.gave_up(samples(&export.profiles));
-                self.dead_letter(records, export, reason.clone()).await?;
+                self.dead_letter(records.into_iter().zip(export.profiles).collect(), reason)
+                    .await?;
                 Outcome::DeadLettered
             }
             Pushed::Expired => {
@@ -229,7 +230,7 @@ impl Worker {
                 () = too_late => return Ok(Pushed::Stopped),
             };
             let (error, after) = match result {
-                Ok(Ok(taken)) => return Ok(self.taken(export, taken)),
+                Ok(Ok(taken)) => return Ok(Pushed::Delivered(taken)),
                 Ok(Err(ExportError::Permanent(error))) => {
                     let error = format!("{error:#}");
                     tracing::error!(
@@ -265,25 +266,47 @@ impl Worker {
         }
     }
 
-    /// Counts a push that the other end took, or most of it.
-    fn taken(&self, export: &Export, taken: Taken) -> Pushed {
-        let Taken { rejected, reason } = taken;
-        let rejected = rejected.min(export.profiles.len());
+    /// Accounts for what the other end did not take of a push that it took.
+    async fn account(
+        &mut self,
+        records: Vec<Record>,
+        export: Export,
+        taken: Taken,
+    ) -> anyhow::Result<()> {
+        let Taken { rejected, reason, refused } = taken;
+        let all = records.into_iter().zip(export.profiles).enumerate();
+        let (letters, others): (Vec<_>, Vec<_>) =
+            all.partition(|(place, _)| refused.places.contains(place));
+        let others: Vec<_> = others.into_iter().map(|(_, other)| other).collect();
+        let letters: Vec<_> = letters.into_iter().map(|(_, letter)| letter).collect();
+        let rejected = rejected.min(others.len());
+        let exporter = self.sink.id.clone();
         if rejected > 0 || !reason.is_empty() {
-            let exporter = &self.sink.id;
             tracing::warn!(exporter, rejected, reason, "the other end has something to say");
         }
         // Which ones were rejected is not said: the first ones stand for them.
-        let (not, sent) = export.profiles.split_at(rejected);
-        self.stats.succeeded(samples(sent));
-        self.stats.gave_up(samples(not));
-        Pushed::Delivered(rejected)
+        let (not, sent) = others.split_at(rejected);
+        self.stats.succeeded(samples(sent.iter().map(|(_, stored)| stored)));
+        self.stats.gave_up(samples(not.iter().map(|(_, stored)| stored)));
+        self.outcome(not, Outcome::Dropped(DropReason::Rejected)).await?;
+        if !letters.is_empty() {
+            let (profiles, error) = (letters.len(), refused.reason);
+            tracing::error!(exporter, profiles, error, "a part was refused for good");
+            self.stats.failed(error.clone());
+            self.stats.gave_up(samples(letters.iter().map(|(_, stored)| stored)));
+            let letters = self.dead_letter(letters, error).await?;
+            self.outcome(&letters, Outcome::DeadLettered).await?;
+        }
+        Ok(())
     }
 
-    /// Counts what the other end rejected of a push that it took.
-    async fn reject(&mut self, records: &[Record]) -> anyhow::Result<()> {
-        let numbers: Vec<u64> = records.iter().map(|record| record.seq).collect();
-        let outcome = Outcome::Dropped(DropReason::Rejected);
+    /// Gives some records of a push an outcome of their own.
+    async fn outcome(
+        &mut self,
+        records: &[(Record, Stored)],
+        outcome: Outcome,
+    ) -> anyhow::Result<()> {
+        let numbers: Vec<u64> = records.iter().map(|(record, _)| record.seq).collect();
         self.with_reader(move |reader| {
             numbers.into_iter().try_for_each(|number| reader.done(number..number + 1, outcome))
         })
@@ -324,14 +347,14 @@ impl Worker {
     /// Keeps what was refused for good, each profile by itself.
     async fn dead_letter(
         &mut self,
-        records: Vec<Record>,
-        export: Export,
+        letters: Vec<(Record, Stored)>,
         reason: String,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Vec<(Record, Stored)>> {
         self.with_reader(move |reader| {
-            records.iter().zip(&export.profiles).try_for_each(|(record, stored)| {
+            letters.iter().try_for_each(|(record, stored)| {
                 reader.dead_letter(&open::alone(record, &stored.profile), &reason)
-            })
+            })?;
+            Ok(letters)
         })
         .await
     }
@@ -379,8 +402,8 @@ impl Gathered {
     }
 }
 
-fn samples(profiles: &[Stored]) -> u64 {
-    profiles.iter().map(|stored| stored.profile.len() as u64).sum()
+fn samples<'s>(profiles: impl IntoIterator<Item = &'s Stored>) -> u64 {
+    profiles.into_iter().map(|stored| stored.profile.len() as u64).sum()
 }
 
 fn far() -> Instant {

@@ -3,6 +3,7 @@
 
 mod counts;
 pub(crate) mod grpc;
+mod hello;
 pub(crate) mod intake;
 mod keepalive;
 mod listeners;

@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Lifetime,
     grpc::{self, Answer},
+    hello::Hello,
     intake::Intake,
     tls,
 };
@@ -33,7 +34,7 @@ use crate::{otlp, pyroscope};
 
 /// Bytes of the head of a request.
 const HEAD_BYTES_MAX: u32 = 64 << 10;
-/// Time for a handshake of TLS.
+/// Time for a handshake of TLS, and for the first bytes of HTTP after it.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for answers under way when the receiver stops.
 const STOP_GRACE: Duration = Duration::from_millis(800);
@@ -182,11 +183,16 @@ impl Server {
                 }
             }
         });
-        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
+        let hello = Hello::default();
+        let stream = TokioIo::new(hello.watch(stream));
+        let connection = self.builder.serve_connection(stream, service);
         let mut connection = pin!(connection.into_owned());
         let lifetime = self.setup.lifetime;
         let grace = tokio::select! {
             ended = connection.as_mut() => return log_end(peer, ended),
+            () = hello.missing_after(HANDSHAKE_TIMEOUT) => {
+                return tracing::debug!(%peer, "a connection said nothing");
+            }
             () = stop.cancelled() => None,
             () = busy.idle_for(lifetime.idle) => Some(IDLE_GRACE),
             () = after(lifetime.age) => lifetime.grace,

@@ -181,8 +181,12 @@ impl Replay {
                 () = self.stop.too_late() => anyhow::bail!(ASKED),
             };
             let (error, after) = match result {
+                Ok(Taken { refused, .. }) if !refused.places.is_empty() => {
+                    let (profiles, reason) = (refused.places.len(), refused.reason);
+                    anyhow::bail!("{profiles} profiles were refused: {reason}");
+                }
                 Ok(Taken { rejected: 0, .. }) => return Ok(()),
-                Ok(Taken { rejected, reason }) => {
+                Ok(Taken { rejected, reason, .. }) => {
                     let line = format!("profpipe: {rejected} profiles were rejected: {reason}");
                     return Ok(self.bar.suspend(|| writeln!(io::stderr(), "{line}"))?);
                 }

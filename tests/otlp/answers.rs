@@ -1,0 +1,185 @@
+//! What a server may answer that is not ours: too much, and to each request something else.
+
+use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+};
+
+use axum::body::Bytes;
+use exporter::otlp::{Compression, Config, Otlp};
+use http_body_util::BodyExt;
+use hyper::{
+    HeaderMap, Request, Response,
+    body::{Body, Frame, Incoming},
+    service::service_fn,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto::Builder,
+};
+use pipeline::{
+    codec::otlp,
+    component::{Export, ExportError, Exporter},
+    limits::Limits,
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use super::export;
+
+/// A status, of gRPC or HTTP, and the bytes of a body that says nothing.
+#[derive(Clone, Copy)]
+struct Said(u16, u64);
+
+/// That body, and in gRPC the status behind it.
+struct Nothing {
+    left: u64,
+    status: Option<u16>,
+}
+
+impl Body for Nothing {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        const ZEROS: &[u8] = &[0; 64 << 10];
+        if self.left > 0 {
+            let now = self.left.min(ZEROS.len() as u64);
+            self.left -= now;
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&ZEROS[..now as usize])))));
+        }
+        Poll::Ready(self.status.take().map(|status| {
+            let mut trailers = HeaderMap::new();
+            trailers.insert("grpc-status", status.to_string().parse().unwrap());
+            Ok(Frame::trailers(trailers))
+        }))
+    }
+}
+
+/// A server that answers what a function says of the number of a request and its body.
+struct Server {
+    endpoint: String,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    async fn start(
+        is_grpc: bool,
+        say: impl Fn(usize, Bytes) -> Said + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let (say, number) = (Arc::new(say), Arc::new(Mutex::new(0)));
+        let answer = move |request: Request<Incoming>| {
+            let (say, number) = (Arc::clone(&say), Arc::clone(&number));
+            async move {
+                let body = request.into_body().collect().await.unwrap().to_bytes();
+                let Said(status, left) = {
+                    let mut number = number.lock().unwrap();
+                    *number += 1;
+                    say(*number, body)
+                };
+                let answer = Response::builder().status(if is_grpc { 200 } else { status });
+                let body = Nothing { left, status: is_grpc.then_some(status) };
+                Ok::<_, Infallible>(answer.body(body).unwrap())
+            }
+        };
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (builder, answer) = (Builder::new(TokioExecutor::new()), answer.clone());
+                tokio::spawn(async move {
+                    builder.serve_connection(TokioIo::new(stream), service_fn(answer)).await
+                });
+            }
+        });
+        Self { endpoint, task }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_long_is_read_for_its_status_only() {
+    let Some(export) = export(1) else { return };
+    let (long, endless) = (8 << 20, u64::MAX);
+    for (is_grpc, said, want) in [
+        (false, Said(200, long), "taken"),
+        (false, Said(400, long), "never"),
+        (false, Said(400, endless), "never"),
+        (false, Said(503, endless), "later"),
+        (true, Said(0, long), "taken"),
+        (true, Said(3, long), "never"),
+        (true, Said(14, long), "later"),
+        // What it would say behind that is not waited for.
+        (true, Said(0, endless), "never"),
+    ] {
+        let server = Server::start(is_grpc, move |_, _| said).await;
+        let config = Config { endpoint: server.endpoint.clone(), ..Config::default() };
+        let answer = Otlp::new(&config, is_grpc).unwrap().export(&export).await;
+        let got = match &answer {
+            Ok(_) => "taken",
+            Err(ExportError::Permanent(_)) => "never",
+            Err(ExportError::Retryable { .. }) => "later",
+        };
+        assert_eq!(got, want, "gRPC {is_grpc}, {} with {} bytes: {answer:?}", said.0, said.1);
+    }
+}
+
+/// The numbers of profiles in a request over HTTP.
+fn numbers(export: &Export, request: &[u8]) -> BTreeSet<usize> {
+    let decoded = otlp::Decoder::default().decode(request, &Limits::default()).unwrap();
+    let place = |profile: &pipeline::profile::Profile| {
+        let same = |stored: &pipeline::component::Stored| {
+            stored.profile.meta.resource == profile.meta.resource
+        };
+        export.profiles.iter().position(same).unwrap()
+    };
+    decoded.profiles.iter().map(place).collect()
+}
+
+#[tokio::test]
+async fn of_a_push_of_many_requests_only_those_that_are_refused_are_given_up() {
+    let Some(export) = export(60) else { return };
+    let export = Arc::new(export);
+    let (taken, refused) = (Arc::<Mutex<BTreeSet<usize>>>::default(), Arc::default());
+    let server = Server::start(false, {
+        let (export, taken) = (Arc::clone(&export), Arc::clone(&taken));
+        let refused: Arc<Mutex<BTreeSet<usize>>> = Arc::clone(&refused);
+        move |number, body| {
+            let (code, list) = match number {
+                2 | 5 => (400, &refused),
+                3 => return Said(503, 0),
+                _ => (200, &taken),
+            };
+            list.lock().unwrap().extend(numbers(&export, &body));
+            Said(code, 0)
+        }
+    })
+    .await;
+    let config = Config {
+        endpoint: server.endpoint.clone(),
+        compression: Compression::None,
+        request_bytes_max: 16 << 10,
+        ..Config::default()
+    };
+    let mut exporter = Otlp::new(&config, false).unwrap();
+    let later = exporter.export(&export).await;
+    assert!(matches!(later, Err(ExportError::Retryable { .. })), "{later:?}");
+    // What was refused before is not forgotten, nor is anything sent again.
+    let answer = exporter.export(&export).await.unwrap();
+    let (taken, refused) = (taken.lock().unwrap(), refused.lock().unwrap());
+    assert_eq!(answer.refused.places, *refused);
+    assert!(answer.refused.reason.contains("400"), "{answer:?}");
+    assert!(refused.len() > 1 && refused.len() + 3 < export.profiles.len(), "{refused:?}");
+    let all: BTreeSet<_> = taken.union(&refused).copied().collect();
+    assert_eq!(all, (0..export.profiles.len()).collect());
+}
