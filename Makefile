@@ -7,11 +7,11 @@ CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
 web := exporter/web
 
-.PHONY: run local test test-long bench e2e-otlp ui setup setup-test lint test-rust test-go test-web \
+.PHONY: run local test test-long bench e2e-otlp measure-sidecar ui setup setup-test lint test-rust test-go test-web \
   fuzz help
 
 help: ## Show the targets
-	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 run: setup ## Profile a demo shop and profpipe itself; the web app is at http://127.0.0.1:8989
 	cargo build --release --locked
@@ -35,6 +35,9 @@ e2e-otlp: setup-test ## What goes through a real OpenTelemetry Collector, and it
 
 bench: setup-test ## Figures against peers and physical limits, written to docs/benchmarks.md
 	tests/bench/run.sh
+
+measure-sidecar: ## Size of the image, memory and CPU of a sidecar; docs/sidecar.md has the figures
+	deploy/measure.sh
 
 ui: ## Check, test and build the web app; what it builds is committed
 	cd $(web) && npm ci --no-audit --no-fund && npm run check && npm test && npm run build && npm run size

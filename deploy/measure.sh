@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the file that deploy/Dockerfile puts into its image, and says how large the image is and how
-# much memory profpipe takes as a sidecar of one Go process, idle and after a minute of scrapes.
+# much memory and CPU profpipe takes as a sidecar of one Go process, with configs/sidecar.yaml.
 # The file runs with nothing around it but certificates, under another user id, on a read-only root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,8 +21,9 @@ fi
 
 image="$(mktemp -d)"
 trap 'kill ${app:-} ${own:-} 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$image"' EXIT
-mkdir -p "$image"/{etc/ssl/certs,var/lib/profpipe,tmp,dev}
+mkdir -p "$image"/{etc/ssl/certs,etc/profpipe,var/lib/profpipe,tmp,dev}
 install "$PROFPIPE" "$image/profpipe"
+cp configs/sidecar.yaml "$image/etc/profpipe/config.yaml"
 cp /etc/ssl/certs/ca-certificates.crt "$image/etc/ssl/certs/"
 pulled="$(tar -C "$image" -c . | gzip -9 | wc -c)"
 du -sb "$image" | awk -v pulled="$pulled" \
@@ -34,17 +35,22 @@ exec 9<> "$image/stay" # It ends with its standard input.
 "$image/hold" < "$image/stay" > "$image/hold.log" &
 app=$!
 for _ in $(seq 50); do [ -s "$image/hold.log" ] && break; sleep 0.1; done
-url="http://$(grep -o '[0-9.]*:[0-9]*' "$image/hold.log" | head -1)"
+address="$(grep -o '[0-9.]*:[0-9]*' "$image/hold.log" | head -1)"
 
-# Nobody takes what is sent: the spool has to keep it.
-unshare --map-root-user --mount --root "$image" /profpipe run --data-dir /var/lib/profpipe \
-  --scrape "$url" --otlp-endpoint http://127.0.0.1:9 --set receivers::pprof::interval=15s \
-  --set 'receivers::pprof::profiles={cpu: {seconds: 5}, heap: {}, mutex: {}, block: {}, goroutine: {}}' \
-  2> "$image/log" &
+# Nobody takes what is sent: the spool has to keep it. Only addresses are others than in the config.
+unshare --map-root-user --mount --root "$image" /profpipe run --config /etc/profpipe/config.yaml \
+  --set "receivers::pprof::static_configs=[{targets: [\"$address\"], labels: {service.name: hold}}]" \
+  --set receivers::otlp::protocols::grpc::endpoint=127.0.0.1:0 \
+  --set extensions::health_check::endpoint=127.0.0.1:0 \
+  --set exporters::otlp_grpc::endpoint=127.0.0.1:9 2> "$image/log" &
 own=$!
 rss() { awk '/^VmRSS/ {printf "%.1f MiB", $2 / 1024}' "/proc/$own/status"; }
+ticks() { awk '{print $14 + $15}' "/proc/$own/stat"; }
 sleep 5
 echo "RSS after 5 s: $(rss)"
-sleep 70
-echo "RSS after 75 s of scrapes: $(rss), peak $(awk '/^VmHWM/ {printf "%.1f MiB", $2 / 1024}' /proc/$own/status)"
+before="$(ticks)"
+sleep 180
+awk -v used="$(($(ticks) - before))" -v hertz="$(getconf CLK_TCK)" \
+  'BEGIN {printf "CPU in the 180 s after that: %.1f millicores\n", used / hertz / 180 * 1000}'
+echo "RSS then: $(rss), peak $(awk '/^VmHWM/ {printf "%.1f MiB", $2 / 1024}' /proc/$own/status)"
 echo "what waits: $(du -sb "$image/var/lib/profpipe" | cut -f1) bytes"
