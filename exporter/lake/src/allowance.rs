@@ -67,7 +67,7 @@ pub(crate) struct Meter<'a> {
 /// Memory that is given back when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Charge<'a> {
-    used: &'a AtomicUsize,
+    meter: &'a Meter<'a>,
     bytes: usize,
 }
 
@@ -89,18 +89,33 @@ impl<'a> Meter<'a> {
 
     /// Takes memory.
     pub fn charge(&self, bytes: usize) -> Result<Charge<'_>, Error> {
-        let charge = Charge { used: &self.used, bytes };
-        let before = self.used.fetch_add(bytes, Ordering::Relaxed);
-        if before.saturating_add(bytes) > self.allowance.bytes_max {
-            return Err(Error::TooLarge { bytes_max: self.allowance.bytes_max });
-        }
+        let mut charge = self.nothing();
+        charge.grow(bytes)?;
         Ok(charge)
+    }
+
+    /// For what grows.
+    pub fn nothing(&self) -> Charge<'_> {
+        Charge { meter: self, bytes: 0 }
+    }
+}
+
+impl Charge<'_> {
+    /// Takes more memory.
+    pub fn grow(&mut self, bytes: usize) -> Result<(), Error> {
+        self.bytes += bytes;
+        let before = self.meter.used.fetch_add(bytes, Ordering::Relaxed);
+        let bytes_max = self.meter.allowance.bytes_max;
+        match before.saturating_add(bytes) > bytes_max {
+            true => Err(Error::TooLarge { bytes_max }),
+            false => Ok(()),
+        }
     }
 }
 
 impl Drop for Charge<'_> {
     fn drop(&mut self) {
-        self.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.meter.used.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -117,6 +132,10 @@ mod tests {
         let six = meter.charge(6).unwrap();
         assert!(matches!(meter.charge(5), Err(Error::TooLarge { bytes_max: 10 })));
         drop(six);
+        let mut grows = meter.nothing();
+        grows.grow(7).unwrap();
+        assert!(grows.grow(4).is_err());
+        drop(grows);
         drop(meter.charge(10).unwrap());
         assert!(meter.check().is_ok());
         stop.store(true, Ordering::Relaxed);

@@ -5,13 +5,13 @@
 
 mod build;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map, hash_map::Entry};
 
 use pipeline::profile::{Profile, kind};
 
 use crate::{
     Lake,
-    allowance::Allowance,
+    allowance::{Allowance, Charge, Meter},
     catalog,
     error::Error,
     functions,
@@ -86,7 +86,7 @@ impl Lake {
             types = catalog::types(&ask, &whole)?;
         }
         let questions = questions(&ask, selection, &profile, &types)?;
-        let mut table = Table::new();
+        let (mut table, mut held) = (Table::new(), ask.meter.nothing());
         for (index, question) in questions.iter().enumerate() {
             let values = if question.adds() {
                 sums(&ask, question)?
@@ -94,7 +94,13 @@ impl Lake {
                 gauge::weighted(&ask, question, gauge, |weights| means(&ask, question, weights))?
             };
             for (sample, value) in values {
-                let row = table.entry(sample).or_insert_with(|| vec![0; questions.len()]);
+                let row = match table.entry(sample) {
+                    btree_map::Entry::Occupied(known) => known.into_mut(),
+                    btree_map::Entry::Vacant(new) => {
+                        held.grow(new.key().bytes() + questions.len() * size_of::<i64>())?;
+                        new.insert(vec![0; questions.len()])
+                    }
+                };
                 row[index] = row[index].saturating_add(value);
             }
         }
@@ -146,7 +152,7 @@ fn questions(
 }
 
 fn sums(ask: &Ask<'_>, question: &Question) -> Result<BTreeMap<Sample, i64>, Error> {
-    let init = HashMap::<Sample, i64>::new;
+    let init = || Sums::<i64>::of(&ask.meter);
     let states = ask.fold(&SAMPLES, &question.rows, init, |sums, group, rows| {
         let samples = Samples::of(group, rows)?;
         let parts = question.parts(group, rows)?;
@@ -158,15 +164,13 @@ fn sums(ask: &Ask<'_>, question: &Question) -> Result<BTreeMap<Sample, i64>, Err
             });
         }
         for (sample, value) in samples.all.into_iter().zip(own) {
-            let sum = sums.entry(sample).or_default();
+            let sum = sums.of_sample(sample)?;
             *sum = sum.saturating_add(value);
         }
-        // A guess at what a sample takes beside its text.
-        ask.meter.charge(sums.len() * 256)?;
         Ok(())
     })?;
     let mut all = BTreeMap::new();
-    for (sample, value) in states.into_iter().flatten() {
+    for (sample, value) in states.into_iter().flat_map(|sums| sums.by_sample) {
         let sum: &mut i64 = all.entry(sample).or_default();
         *sum = sum.saturating_add(value);
     }
@@ -176,8 +180,7 @@ fn sums(ask: &Ask<'_>, question: &Question) -> Result<BTreeMap<Sample, i64>, Err
 type Means = (BTreeMap<Sample, i64>, Vec<(Name, i64)>);
 
 fn means(ask: &Ask<'_>, question: &Question, weights: &Weights) -> Result<Means, Error> {
-    type State = (HashMap<Sample, i128>, Vec<(Name, i64)>);
-    let init = State::default;
+    let init = || (Sums::<i128>::of(&ask.meter), vec![]);
     let states = ask.fold(&SAMPLES, &question.rows, init, |(sums, orphans), group, rows| {
         let samples = Samples::of(group, rows)?;
         let parts = question.parts(group, rows)?;
@@ -193,22 +196,55 @@ fn means(ask: &Ask<'_>, question: &Question, weights: &Weights) -> Result<Means,
             });
         }
         for (sample, value) in samples.all.into_iter().zip(own) {
-            let sum = sums.entry(sample).or_default();
+            let sum = sums.of_sample(sample)?;
             *sum = sum.saturating_add(value);
         }
-        ask.meter.charge(sums.len() * 256)?;
         Ok(())
     })?;
     let (mut all, mut orphans) = (BTreeMap::new(), vec![]);
     for (sums, lost) in states {
         orphans.extend(lost);
-        for (sample, value) in sums {
+        for (sample, value) in sums.by_sample {
             let sum: &mut i128 = all.entry(sample).or_default();
             *sum = sum.saturating_add(value);
         }
     }
     let whole = weights.rounded(&all.values().copied().collect::<Vec<_>>());
     Ok((all.into_keys().zip(whole).collect(), orphans))
+}
+
+/// Sums of samples, and the memory that these take.
+struct Sums<'a, V> {
+    by_sample: HashMap<Sample, V>,
+    held: Charge<'a>,
+}
+
+impl<'a, V: Default> Sums<'a, V> {
+    fn of(meter: &'a Meter<'a>) -> Self {
+        Self { by_sample: HashMap::new(), held: meter.nothing() }
+    }
+
+    fn of_sample(&mut self, sample: Sample) -> Result<&mut V, Error> {
+        match self.by_sample.entry(sample) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(new) => {
+                self.held.grow(new.key().bytes())?;
+                Ok(new.insert(V::default()))
+            }
+        }
+    }
+}
+
+impl Sample {
+    /// Memory that it takes in a table, about.
+    fn bytes(&self) -> usize {
+        let Self { stack, lines, files, build_id, labels } = self;
+        let pairs = labels
+            .iter()
+            .map(|(key, value)| size_of::<(String, String)>() + key.len() + value.len());
+        let texts = stack.len() + lines.len() + files.len() + build_id.len();
+        2 * size_of::<Self>() + texts + pairs.sum::<usize>()
+    }
 }
 
 /// The samples of a row group: runs of indexes into `all`.

@@ -151,3 +151,36 @@ fn a_question_is_stopped_in_the_middle() {
     assert!((4..=5).contains(&seen), "{seen} row groups, one more by the other thread at most");
     assert!(files == FILES as usize && read < files, "{read} of {files} files");
 }
+
+#[test]
+fn what_a_merge_gathers_counts_until_its_end() {
+    let root = tempfile::tempdir().unwrap();
+    let mut writer = writer(Disk, root.path());
+    for minute in 0..FILES {
+        let time_ns = (START_US + minute * MINUTE_US) * 1_000;
+        // In each file other lines.
+        let lines = minute * 100..(minute + 1) * 100;
+        let samples = lines.map(|line| sample(&[("main.main", "main.go", line)], &[1, 10]));
+        let spec = cpu("orders", time_ns, samples.collect());
+        writer.write(minute as u64, minute as u64, &[spec.incoming()]).unwrap();
+    }
+    let lake = Lake::with_cache(root.path(), 0);
+    let takes = |minutes: i64| {
+        let range = TimeRange { from_us: START_US, to_us: START_US + minutes * MINUTE_US };
+        let selection = Selection::new(range).of("cpu:cpu").unwrap();
+        let merges = |bytes_max: &usize| {
+            let allowance =
+                Allowance { bytes_max: *bytes_max, threads_max: 2, ..Default::default() };
+            match lake.merge(&selection, Gauge::Mean, &allowance) {
+                Ok((merged, _)) => merged.len() as i64 == minutes * 100,
+                Err(error) => {
+                    assert!(matches!(error, Error::TooLarge { .. }), "{error}");
+                    false
+                }
+            }
+        };
+        (10..30).map(|log| 1_usize << log).find(merges).expect("is enough")
+    };
+    let [one, all] = [takes(1), takes(FILES)];
+    assert!(all >= 4 * one, "{all} bytes for {FILES} files, {one} for one");
+}
