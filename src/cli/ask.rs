@@ -2,23 +2,20 @@
 //! elsewhere, where they take a while, and with what their answers leave out.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
 use lake::{Allowance, Notes, Progress};
 
-use super::Failure;
+use super::{Failure, progress};
 
 /// How long a question may take before anything is shown.
 const QUIET: Duration = Duration::from_millis(300);
 /// How often the bar moves.
 const FRAME: Duration = Duration::from_millis(100);
-/// How often there is a line where there is no terminal.
-const LINE: Duration = Duration::from_secs(10);
 
 /// Asks, and shows how far the answer is.
 pub fn ask<T>(question: impl FnOnce(&Allowance) -> Result<T, lake::Error>) -> Result<T, Failure> {
@@ -27,10 +24,7 @@ pub fn ask<T>(question: impl FnOnce(&Allowance) -> Result<T, lake::Error>) -> Re
     let answer = thread::scope(|scope| {
         let (answered, end) = mpsc::channel::<()>();
         let progress = &progress;
-        scope.spawn(move || match io::stderr().is_terminal() {
-            true => show_bar(progress, &end),
-            false => write_lines(progress, &end),
-        });
+        scope.spawn(move || show(progress, &end));
         let answer = question(&allowance);
         drop(answered);
         answer
@@ -50,25 +44,14 @@ fn waits(end: &mpsc::Receiver<()>, time: Duration) -> bool {
     end.recv_timeout(time) == Err(mpsc::RecvTimeoutError::Timeout)
 }
 
-fn show_bar(progress: &Progress, end: &mpsc::Receiver<()>) {
+fn show(progress: &Progress, end: &mpsc::Receiver<()>) {
     if !waits(end, QUIET) {
         return;
     }
-    let bar = ProgressBar::new(0);
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} files");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let mut shown = progress::Progress::new("files", "read");
     while waits(end, FRAME) {
         let (read, files) = progress.files();
-        bar.set_length(files as u64);
-        bar.set_position(read as u64);
-    }
-    bar.finish_and_clear();
-}
-
-fn write_lines(progress: &Progress, end: &mpsc::Receiver<()>) {
-    while waits(end, LINE) {
-        let (read, files) = progress.files();
-        let _ = writeln!(io::stderr(), "profpipe: {read} of {files} files are read");
+        shown.at(read as u64, files as u64);
     }
 }
 

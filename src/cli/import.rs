@@ -2,14 +2,13 @@
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context;
 use clap::Args as ClapArgs;
-use indicatif::{ProgressBar, ProgressStyle};
 use lake::{Allowance, Lake, Options, Writer, WriterId};
 use pipeline::{
     codec::pprof::Decoder,
@@ -17,7 +16,7 @@ use pipeline::{
     storage::Disk,
 };
 
-use super::{Failure, select::LakeArgs};
+use super::{Failure, progress::Progress, select::LakeArgs};
 use crate::files;
 
 /// Profiles of one file of the lake at most.
@@ -154,14 +153,9 @@ impl Import {
 
     fn all(&mut self) -> anyhow::Result<()> {
         let files = std::mem::take(&mut self.args.files);
-        let bar = match io::stderr().is_terminal() {
-            true => ProgressBar::new(files.len() as u64),
-            false => ProgressBar::hidden(),
-        };
-        let style = ProgressStyle::with_template("{bar:40} {pos}/{len} files, {eta} left");
-        bar.set_style(style.context("set up the progress bar")?);
-        for file in &files {
-            bar.inc(1);
+        let mut progress = Progress::new("files", "read");
+        for (number, file) in files.iter().enumerate() {
+            progress.at(number as u64, files.len() as u64);
             match self.read(file) {
                 Ok(profile) => {
                     self.take(&profile)?;
@@ -169,17 +163,14 @@ impl Import {
                 }
                 Err(error) => {
                     self.tally.refused += 1;
-                    let line = format!("{}: {error:#}", file.display());
-                    bar.suspend(|| writeln!(io::stderr(), "{line}"))?;
+                    progress.say(format_args!("{}: {error:#}", file.display()));
                 }
             }
             if self.taken == BATCH || self.writer.pending_rows() >= self.rows_max {
                 self.commit()?;
             }
         }
-        self.commit()?;
-        bar.finish_and_clear();
-        Ok(())
+        self.commit()
     }
 
     /// Makes files of what was taken since the last time.

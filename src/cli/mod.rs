@@ -9,6 +9,7 @@ mod export;
 mod import;
 mod lake;
 mod lists;
+mod progress;
 mod run;
 mod select;
 mod spool;

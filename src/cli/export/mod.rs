@@ -6,20 +6,20 @@ mod pages;
 mod stop;
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::PathBuf,
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
 use clap::Args as ClapArgs;
-use indicatif::{ProgressBar, ProgressStyle};
 use lake::{Lake, WriterId};
 use pipeline::component::{Export, ExportError, Exporter, Taken};
 
 use self::{cursor::Cursor, pages::Pages, stop::Stop};
 use super::{
     Failure,
+    progress::Progress,
     select::{LakeArgs, SelectArgs},
 };
 use crate::{
@@ -29,8 +29,6 @@ use crate::{
 
 /// The first wait after a failure that may pass, and the longest one.
 const WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// How often there is a line where there is no terminal.
-const LINE: Duration = Duration::from_secs(10);
 
 const ASKED: &str = "it was asked to stop";
 
@@ -80,8 +78,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let mut replay = Replay {
         exporter: exporter::build(&id, &config, &writer)?,
         give_up_after: args.give_up_after,
-        bar: ProgressBar::hidden(),
-        said: Instant::now(),
+        progress: Progress::new("profiles", "sent"),
         sent: cursor.sent,
         stop,
     };
@@ -90,8 +87,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
         writeln!(io::stderr(), "profpipe: goes on after {sent} profiles that were sent before")?;
     }
     let result = replay.all(&lake, &runtime, &mut cursor, selection);
-    replay.bar.finish_and_clear();
     let sent = replay.sent;
+    drop(replay);
     match result {
         Ok(()) => {
             cursor.remove()?;
@@ -128,8 +125,7 @@ fn exporter(args: &Args) -> Result<(String, exporter::Config), Failure> {
 struct Replay {
     exporter: Box<dyn Exporter>,
     give_up_after: Duration,
-    bar: ProgressBar,
-    said: Instant,
+    progress: Progress,
     /// Profiles that were sent, by runs before as well.
     sent: u64,
     stop: Stop,
@@ -147,13 +143,7 @@ impl Replay {
         if total == 0 {
             return Err(usage_of_nothing());
         }
-        if io::stderr().is_terminal() {
-            self.bar = ProgressBar::new(total);
-            let style = ProgressStyle::with_template("{bar:40} {pos}/{len} profiles, {eta} left");
-            self.bar.set_style(style.context("set up the progress bar")?);
-            self.bar.set_position(self.sent);
-            self.bar.reset_eta();
-        }
+        self.progress.goes_on_at(self.sent, total);
         let mut pages = Pages::new(lake, selection, cursor.at());
         let mut number = 0;
         while let Some(batch) = pages.next_batch()? {
@@ -163,11 +153,7 @@ impl Replay {
             runtime.block_on(self.send(&export))?;
             self.sent += batch.entries;
             cursor.advance(batch.last, self.sent)?;
-            self.bar.set_position(self.sent);
-            if self.bar.is_hidden() && self.said.elapsed() >= LINE {
-                self.said = Instant::now();
-                writeln!(io::stderr(), "profpipe: {} of {total} profiles are sent", self.sent)?;
-            }
+            self.progress.at(self.sent, total);
         }
         Ok(())
     }
@@ -187,8 +173,9 @@ impl Replay {
                 }
                 Ok(Taken { rejected: 0, .. }) => return Ok(()),
                 Ok(Taken { rejected, reason, .. }) => {
-                    let line = format!("profpipe: {rejected} profiles were rejected: {reason}");
-                    return Ok(self.bar.suspend(|| writeln!(io::stderr(), "{line}"))?);
+                    self.progress
+                        .say(format_args!("profpipe: {rejected} profiles were rejected: {reason}"));
+                    return Ok(());
                 }
                 Err(ExportError::Permanent(error)) => return Err(error),
                 Err(ExportError::Retryable { source, after }) => (source, after),
@@ -197,8 +184,7 @@ impl Replay {
             if start.elapsed() + pause > self.give_up_after {
                 return Err(error);
             }
-            let line = format!("profpipe: {error:#}; tries again in {pause:?}");
-            self.bar.suspend(|| writeln!(io::stderr(), "{line}"))?;
+            self.progress.say(format_args!("profpipe: {error:#}; tries again in {pause:?}"));
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = self.stop.asked() => anyhow::bail!(ASKED),
