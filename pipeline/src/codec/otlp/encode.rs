@@ -186,6 +186,10 @@ fn scope(profile: &Profile, columns: &[usize]) -> Vec<u8> {
     let scope = &extra.scope;
     let name = if meta.extra.is_some() { &scope.name } else { &meta.name };
     let mut attributes = scope.attributes.clone();
+    if meta.extra.is_none() {
+        // Who looks at scopes alone, as Pyroscope does, tells a mutex profile from a block profile.
+        attributes.push(Attribute::new(NAME, Value::text(&meta.name)));
+    }
     if !(extra.first_is_default && profile.default_type() == 0) {
         if meta.default_type != 0 {
             let default = Value::text(profile.text(meta.default_type));

@@ -115,6 +115,7 @@ fn one_profile_a_type_and_the_default_first() {
     assert_eq!(
         own,
         [
+            ("profpipe.profile", "heap".into()),
             ("pprof.scope.default_sample_type", "inuse_space".into()),
             ("pprof.scope.sample_type_order", "[3,0,1,2]".into())
         ]
