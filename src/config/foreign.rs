@@ -18,12 +18,13 @@ pub(crate) enum Key {
     Refused(&'static str),
 }
 
-const KEYS: [(&str, Key); 12] = [
+const KEYS: [(&str, Key); 13] = [
     ("ca_file", Key::Ignored("clients are known by client_ca_file")),
     ("ca_pem", Key::Ignored("clients are known by client_ca_file")),
     ("cipher_suites", Key::Ignored("all suites of TLS that are held to be safe are offered")),
     ("compression_params", Key::Ignored("the level of compression is fixed")),
     ("cookies", Key::Ignored("no cookies are kept")),
+    ("cors", Key::Ignored("pages of other sites are not answered")),
     ("curve_preferences", Key::Ignored("all key exchanges that are held to be safe are offered")),
     ("dialer", Key::Ignored("the time for a connection to come about is fixed")),
     ("include_insecure_cipher_suites", Key::Ignored("only suites that are safe are offered")),

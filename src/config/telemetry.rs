@@ -158,7 +158,7 @@ pub struct Otlp {
     /// What is spoken.
     pub protocol: Protocol,
     /// Scheme, host and port, as `http://localhost:4318`; for `http/protobuf` with the path unless
-    /// it is `/v1/metrics`.
+    /// it is that of the signal, `/v1/metrics` or `/v1/traces`.
     pub endpoint: String,
     /// Headers of every push, such as a token.
     pub headers: Vec<Header>,

@@ -131,6 +131,7 @@ fn examples_load() {
         about,
         [
             "service.pipelines.traces",
+            "receivers.otlp.protocols.http.cors",
             "exporters.otlp.tls.cipher_suites",
             "exporters.otlp.tls.curve_preferences",
             "exporters.otlphttp.compression_params",

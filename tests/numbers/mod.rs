@@ -21,5 +21,6 @@ fn read(file: &Path) -> Result<Profile, Refused> {
 /// The real profiles that are not in a legacy format.
 fn modern_corpus() -> Vec<PathBuf> {
     use crate::support::profiles::corpus;
-    ["parca", "alloy-delta"].iter().flat_map(|folder| corpus(folder)).collect()
+    let google = corpus("google-pprof").into_iter().filter(|file| file.ends_with("large.cpu"));
+    ["parca", "alloy-delta"].iter().flat_map(|folder| corpus(folder)).chain(google).collect()
 }

@@ -4,8 +4,12 @@ use std::{
     collections::BTreeSet,
     convert::Infallible,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::body::Bytes;
@@ -64,6 +68,7 @@ impl Body for Nothing {
 /// A server that answers what a function says of the number of a request and its body.
 struct Server {
     endpoint: String,
+    connections: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -89,15 +94,18 @@ impl Server {
                 Ok::<_, Infallible>(answer.body(body).unwrap())
             }
         };
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Relaxed);
                 let (builder, answer) = (Builder::new(TokioExecutor::new()), answer.clone());
                 tokio::spawn(async move {
                     builder.serve_connection(TokioIo::new(stream), service_fn(answer)).await
                 });
             }
         });
-        Self { endpoint, task }
+        Self { endpoint, connections, task }
     }
 }
 
@@ -182,4 +190,25 @@ async fn of_a_push_of_many_requests_only_those_that_are_refused_are_given_up() {
     assert!(refused.len() > 1 && refused.len() + 3 < export.profiles.len(), "{refused:?}");
     let all: BTreeSet<_> = taken.union(&refused).copied().collect();
     assert_eq!(all, (0..export.profiles.len()).collect());
+}
+
+#[tokio::test]
+async fn connections_are_made_anew_now_and_then() {
+    let Some(export) = export(1) else { return };
+    for is_grpc in [true, false] {
+        let server =
+            Server::start(is_grpc, move |_, _| Said(if is_grpc { 0 } else { 200 }, 0)).await;
+        let config = Config {
+            endpoint: server.endpoint.clone(),
+            reconnect_interval: Duration::from_secs(1),
+            ..Config::default()
+        };
+        assert_eq!(config.check(is_grpc), []);
+        let mut exporter = Otlp::new(&config, is_grpc).unwrap();
+        for (pause, connections) in [(0, 1), (0, 1), (1100, 2), (0, 2)] {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            exporter.export(&export).await.unwrap();
+            assert_eq!(server.connections.load(Relaxed), connections, "gRPC {is_grpc}");
+        }
+    }
 }

@@ -32,7 +32,7 @@ pub struct Tls {
     pub key_file: Option<PathBuf>,
     /// The same as text.
     pub key_pem: Option<Secret>,
-    /// `1.2` or `1.3`.
+    /// `1.2` or `1.3`; what is lower is not spoken, and means 1.2.
     pub min_version: Option<String>,
     /// `1.2` or `1.3`.
     pub max_version: Option<String>,
@@ -99,10 +99,11 @@ impl Tls {
             problem("tls.key_file", "must come together with cert_file");
         }
         let (min, max) = (self.min_version.as_deref(), self.max_version.as_deref());
-        for (field, version) in [("tls.min_version", min), ("tls.max_version", max)] {
-            if !matches!(version, None | Some("1.2" | "1.3")) {
-                problem(field, "must be 1.2 or 1.3");
-            }
+        if !matches!(min, None | Some("1.0" | "1.1" | "1.2" | "1.3")) {
+            problem("tls.min_version", "must be 1.2 or 1.3");
+        }
+        if !matches!(max, None | Some("1.2" | "1.3")) {
+            problem("tls.max_version", "must be 1.2 or 1.3");
         }
         if (min, max) == (Some("1.3"), Some("1.2")) {
             problem("tls.max_version", "must not be below min_version");

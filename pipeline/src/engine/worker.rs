@@ -165,7 +165,8 @@ impl Worker {
         let (profiles, records) = self.decode(records).await?;
         let export = Export { first: range.start, last: range.end - 1, profiles };
         let pushed = match export.profiles.is_empty() {
-            true => Pushed::Delivered(Taken::default()), // All of them are dead letters or were dropped.
+            // All of them are dead letters or were dropped.
+            true => Pushed::Delivered(Taken::default()),
             false => self.attempts(&export, &records, drained).await?,
         };
         self.describe(&mut span, &export, &pushed);

@@ -92,8 +92,6 @@ pub struct Http {
     /// Header fields of every answer: a map, or a list of `name` and `value`.
     #[serde(deserialize_with = "headers")]
     pub response_headers: BTreeMap<String, String>,
-    /// Accepted and without effect: pages of other sites are not answered.
-    pub cors: Option<Cors>,
     /// Accepted and without effect: a body may take two minutes, and be silent for 15 seconds.
     #[serde(with = "quantity::duration")]
     #[schemars(with = "quantity::DurationText")]
@@ -114,20 +112,6 @@ pub struct Http {
     pub logs_url_path: Option<String>,
     /// Accepted and without effect.
     pub include_metadata: bool,
-}
-
-/// `cors`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Cors {
-    /// Accepted and without effect.
-    pub allowed_origins: Vec<String>,
-    /// Accepted and without effect.
-    pub allowed_headers: Vec<String>,
-    /// Accepted and without effect.
-    pub exposed_headers: Vec<String>,
-    /// Accepted and without effect.
-    pub max_age: u64,
 }
 
 impl Default for Config {
@@ -165,7 +149,6 @@ impl Default for Http {
             idle_timeout: Duration::from_secs(60),
             keep_alives_enabled: true,
             response_headers: BTreeMap::new(),
-            cors: None,
             read_timeout: Duration::ZERO,
             write_timeout: Duration::ZERO,
             compression_algorithms: Vec::new(),

@@ -7,7 +7,7 @@ pub(crate) mod grpc;
 pub(crate) mod http;
 mod limits;
 
-pub use config::{Config, Cors, Grpc, Http, Protocols};
+pub use config::{Config, Grpc, Http, Protocols};
 
 use std::{
     net::{SocketAddr, TcpListener},

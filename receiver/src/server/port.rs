@@ -33,7 +33,7 @@ pub struct Tls {
     #[serde(with = "quantity::duration")]
     #[schemars(with = "quantity::DurationText")]
     pub reload_interval: Duration,
-    /// `1.2` or `1.3`.
+    /// `1.2` or `1.3`; what is lower is not spoken, and means 1.2.
     pub min_version: Option<String>,
     /// `1.2` or `1.3`.
     pub max_version: Option<String>,
@@ -59,10 +59,11 @@ pub(crate) fn check_port(endpoint: &str, tls: Option<&Tls>) -> Vec<Problem> {
         }
     }
     let (min, max) = (tls.min_version.as_deref(), tls.max_version.as_deref());
-    for (key, version) in [("tls.min_version", min), ("tls.max_version", max)] {
-        if !matches!(version, None | Some("1.2" | "1.3")) {
-            problem(key, "must be 1.2 or 1.3");
-        }
+    if !matches!(min, None | Some("1.0" | "1.1" | "1.2" | "1.3")) {
+        problem("tls.min_version", "must be 1.2 or 1.3");
+    }
+    if !matches!(max, None | Some("1.2" | "1.3")) {
+        problem("tls.max_version", "must be 1.2 or 1.3");
     }
     if (min, max) == (Some("1.3"), Some("1.2")) {
         problem("tls.max_version", "must not be below min_version");
