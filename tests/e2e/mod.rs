@@ -3,6 +3,7 @@
 
 mod chain;
 mod compressions;
+mod debug;
 mod faults;
 mod files;
 mod limits;

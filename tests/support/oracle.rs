@@ -31,6 +31,9 @@ pub struct Sums {
     /// By key and value of a text label, the totals of the types in order.
     #[serde(default)]
     pub labels: BTreeMap<String, BTreeMap<String, Vec<i64>>>,
+    /// The same of numeric labels, each value with its unit behind a space.
+    #[serde(default)]
+    pub numbers: BTreeMap<String, BTreeMap<String, Vec<i64>>>,
     /// Start of the window, nanoseconds since 1970.
     pub time_nanos: i64,
 }

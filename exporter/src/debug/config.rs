@@ -23,7 +23,7 @@ pub struct Config {
     pub sampling_thereafter: u64,
     /// Whether it is written to the log. Otherwise to standard output, without time and level.
     pub use_internal_logger: bool,
-    /// Accepted: `stdout` and `stderr` are what there is besides the log.
+    /// Where it is written to besides the log: `stdout`, `stderr`, or files, which grow.
     pub output_paths: Vec<String>,
     /// Time that one push may take; zero sets no limit.
     #[serde(with = "quantity::duration")]
@@ -72,8 +72,9 @@ impl Config {
             wrong.push(("output_paths".into(), "must name a place".into()));
         }
         for (index, path) in self.output_paths.iter().enumerate() {
-            if !matches!(path.as_str(), "stdout" | "stderr") {
-                let message = "must be stdout or stderr".into();
+            let file = path.strip_prefix("file://").unwrap_or(path);
+            if file.is_empty() || file.contains("://") {
+                let message = "must be stdout, stderr or a file".into();
                 wrong.push((format!("output_paths[{index}]"), message));
             }
         }

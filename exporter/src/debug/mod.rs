@@ -4,6 +4,7 @@ mod config;
 mod print;
 
 use std::{
+    fs::OpenOptions,
     io::{self, Write},
     sync::Arc,
     time::{Duration, Instant},
@@ -88,14 +89,21 @@ fn write(id: &str, config: &Config, request: &Value) -> anyhow::Result<()> {
         "Profiles\t{{\"resource profiles\": {resources}, \"sample records\": {samples}}}\n"
     );
     for path in &config.output_paths {
-        let both = [head.as_bytes(), text.as_bytes()].concat();
+        // The text is an entry of its own, which ends with one more line.
+        let end = if text.is_empty() { "" } else { "\n" };
+        let all = [&head, &text, end].concat();
         match path.as_str() {
-            "stderr" => io::stderr().lock().write_all(&both),
-            _ => io::stdout().lock().write_all(&both),
+            "stderr" => io::stderr().lock().write_all(all.as_bytes()),
+            "stdout" => io::stdout().lock().write_all(all.as_bytes()),
+            file => append(file.strip_prefix("file://").unwrap_or(file), all.as_bytes()),
         }
         .with_context(|| format!("write to {path}"))?;
     }
     Ok(())
+}
+
+fn append(file: &str, bytes: &[u8]) -> io::Result<()> {
+    OpenOptions::new().append(true).create(true).open(file)?.write_all(bytes)
 }
 
 #[cfg(test)]

@@ -52,14 +52,17 @@ pub(super) fn normal(request: &Value) -> String {
         line!(text, "ResourceProfiles #{i}{schema}{attributes}");
         for (j, scope) in list(&resource["scopeProfiles"]).enumerate() {
             let own = &scope["scope"];
-            let name = prefixed(" ", &own["name"]) + &prefixed("@", &own["version"]);
+            let (name, version) = (string(&own["name"]), string(&own["version"]));
+            let at = if version.is_empty() { "" } else { "@" };
+            let space = if name.is_empty() && version.is_empty() { "" } else { " " };
             let schema = bracketed(&scope["schemaUrl"]);
-            line!(text, "ScopeProfiles #{j}{name}{schema}{}", pairs(&own["attributes"]));
+            let attributes = pairs(&own["attributes"]);
+            line!(text, "ScopeProfiles #{j}{space}{name}{at}{version}{schema}{attributes}");
             for profile in list(&scope["profiles"]) {
                 let samples = list(&profile["samples"]).count();
                 let mut all = String::new();
                 for (key, value) in attributes_of(profile, dictionary) {
-                    let _ = write!(all, " {key}={value}");
+                    let _ = write!(all, " {key}={}", plain(value));
                 }
                 line!(text, "{} samples={samples}{all}", string(&profile["profileId"]));
             }
@@ -76,6 +79,7 @@ pub(super) fn detailed(request: &Value) -> String {
         line!(text, "ResourceProfiles #{i}");
         line!(text, "Resource SchemaURL: {}", string(&resource["schemaUrl"]));
         attributes(&mut text, "Resource attributes", &resource["resource"]["attributes"]);
+        entity_refs(&mut text, &resource["resource"]["entityRefs"]);
         for (j, scope) in list(&resource["scopeProfiles"]).enumerate() {
             let own = &scope["scope"];
             line!(text, "ScopeProfiles #{j}");
@@ -109,7 +113,7 @@ fn one(text: &mut Text, profile: &Value, dictionary: &Value) {
             line!(text, "        Attributes:");
         }
         for (key, value) in attributes {
-            line!(text, "             -> {key}: {value}");
+            line!(text, "             -> {key}: {}", typed(value));
         }
     }
 }
@@ -150,40 +154,62 @@ fn tables(text: &mut Text, dictionary: &Value) {
             line!(text, "    {name}: {}", number(&function[key]));
         }
     }
-    line!(text, "Attribute table:");
+    heading(text, "Attribute table", &dictionary["attributeTable"]);
     for attribute in list(&dictionary["attributeTable"]) {
         line!(text, "     -> Key: Int({})", number(&attribute["keyStrindex"]));
         line!(text, "     -> Value: Str({})", plain(&attribute["value"]));
         line!(text, "     -> unit: Int({})", number(&attribute["unitStrindex"]));
     }
-    line!(text, "Link table:");
+    heading(text, "Link table", &dictionary["linkTable"]);
     for link in list(&dictionary["linkTable"]) {
         line!(text, "     -> Trace ID: Str({})", string(&link["traceId"]));
         line!(text, "     -> Span ID: Str({})", string(&link["spanId"]));
     }
-    line!(text, "String table:");
+    heading(text, "String table", &dictionary["stringTable"]);
     for entry in list(&dictionary["stringTable"]) {
         line!(text, "    {}", string(entry));
     }
 }
 
 fn attributes(text: &mut Text, header: &str, map: &Value) {
-    if list(map).next().is_some() {
-        line!(text, "{header}:");
-    }
+    heading(text, header, map);
     for pair in list(map) {
         let (key, value) = (string(&pair["key"]), &pair["value"]);
-        line!(text, "     -> {key}: {}({})", type_of(value), plain(value));
+        line!(text, "     -> {key}: {}", typed(value));
+    }
+}
+
+fn entity_refs(text: &mut Text, refs: &Value) {
+    heading(text, "Resource entity refs", refs);
+    for (i, entity) in list(refs).enumerate() {
+        line!(text, "     -> Entity ref #{i}:");
+        line!(text, "          -> Type: {}", string(&entity["type"]));
+        if !string(&entity["schemaUrl"]).is_empty() {
+            line!(text, "          -> Schema URL: {}", string(&entity["schemaUrl"]));
+        }
+        for (name, key) in [("ID keys", "idKeys"), ("Description keys", "descriptionKeys")] {
+            heading(text, &format!("          -> {name}"), &entity[key]);
+            for key in list(&entity[key]) {
+                line!(text, "               -> {}", string(key));
+            }
+        }
+    }
+}
+
+/// A line above a list that is not empty.
+fn heading(text: &mut Text, name: &str, of: &Value) {
+    if list(of).next().is_some() {
+        line!(text, "{name}:");
     }
 }
 
 /// Attributes that a profile or sample refers to, as keys and values.
-fn attributes_of<'a>(owner: &Value, dictionary: &'a Value) -> Vec<(&'a str, String)> {
+fn attributes_of<'a>(owner: &Value, dictionary: &'a Value) -> Vec<(&'a str, &'a Value)> {
     let index = |value: &Value| number(value).parse::<usize>().unwrap_or_default();
     let find = |reference| {
         let attribute = &dictionary["attributeTable"][index(reference)];
         let key = string(&dictionary["stringTable"][index(&attribute["keyStrindex"])]);
-        (key, plain(&attribute["value"]))
+        (key, &attribute["value"])
     };
     list(&owner["attributeIndices"]).map(find).collect()
 }
@@ -202,13 +228,6 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
 
 fn string(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
-}
-
-fn prefixed(prefix: &str, value: &Value) -> String {
-    match string(value) {
-        "" => String::new(),
-        text => format!("{prefix}{text}"),
-    }
 }
 
 fn bracketed(value: &Value) -> String {
@@ -239,7 +258,8 @@ fn plain(value: &Value) -> String {
     match kind.as_str() {
         "arrayValue" | "kvlistValue" => as_json(value).to_string(),
         "boolValue" => inner.to_string(),
-        "intValue" | "doubleValue" => number(inner),
+        "intValue" => number(inner),
+        "doubleValue" => inner.as_f64().map_or_else(|| number(inner), double),
         _ => string(inner).to_owned(),
     }
 }
@@ -255,8 +275,32 @@ fn as_json(value: &Value) -> Value {
             Value::Object(list(&inner["values"]).map(pair).collect())
         }
         "intValue" => number(inner).parse::<i64>().map_or(Value::Null, Value::from),
+        "doubleValue" => inner.as_f64().map(whole).unwrap_or_default(),
         _ => inner.clone(),
     }
+}
+
+/// As ECMAScript writes it, and Go's JSON.
+fn double(value: f64) -> String {
+    if value != 0.0 && !(1e-6..1e21).contains(&value.abs()) {
+        let text = format!("{value:e}");
+        if text.contains("e-") { text } else { text.replace('e', "e+") }
+    } else {
+        value.to_string()
+    }
+}
+
+/// A number within JSON, where Go writes no fraction that is zero.
+fn whole(value: f64) -> Value {
+    match value.fract() == 0.0 && value.abs() < 1e15 {
+        true => Value::from(value as i64),
+        false => Value::from(value),
+    }
+}
+
+/// A value with its type.
+fn typed(value: &Value) -> String {
+    format!("{}({})", type_of(value), plain(value))
 }
 
 fn type_of(value: &Value) -> &'static str {
@@ -307,7 +351,7 @@ mod tests {
                 "resource": {"attributes": [
                     {"key": "a", "value": {"stringValue": "b"}},
                     {"key": "c", "value": {"arrayValue": {"values": [{"intValue": "1"}, {}]}}},
-                ]},
+                ], "entityRefs": [{"type": "service", "idKeys": ["a"]}]},
                 "scopeProfiles": [{
                     "scope": {"name": "cpu", "version": "v1"},
                     "profiles": [{
@@ -335,11 +379,13 @@ mod tests {
             "Link table:\n     -> Trace ID: Str(0302)\n     -> Span ID: Str(1112)\n\
              String table:\n    \n    key\nResourceProfiles #0\n\
              Resource SchemaURL: https://schema\nResource attributes:\n     -> a: Str(b)\n     \
-             -> c: Slice([1,null])\nScopeProfiles #0\nScopeProfiles SchemaURL: \n\
+             -> c: Slice([1,null])\nResource entity refs:\n     -> Entity ref #0:\n          \
+             -> Type: service\n          -> ID keys:\n               -> a\nScopeProfiles #0\n\
+             ScopeProfiles SchemaURL: \n\
              InstrumentationScope cpu v1\nProfile #0\n    Profile ID     : 0102\n    \
              Start time     : 2020-02-11 20:26:12.000000321 +0000 UTC\n    \
              DurationNano   : 1000000000\n    Dropped attributes count: 0\n    Sample #0\n        \
-             Values: [4]\n        Attributes:\n             -> key: 7\n    Sample #1\n        \
+             Values: [4]\n        Attributes:\n             -> key: Int(7)\n    Sample #1\n        \
              Values: [9]\n",
         ] {
             assert!(text.contains(part), "{part}\n---\n{text}");

@@ -50,19 +50,31 @@ pub(super) fn build(head: &Head, table: &Table, details: &ByName) -> Result<Prof
     for (sample, values) in table {
         maker.frames(sample, &mut frames)?;
         for (key, value) in &sample.labels {
-            let number = head.label_units.get(key).zip(value.parse::<i64>().ok());
-            let value = match number {
-                Some((unit, number)) => LabelValue::Number(number, maker.string(unit)?),
-                None => LabelValue::Text(maker.string(value)?),
-            };
-            let key = maker.string(key)?;
-            maker.builder.label(Label { key, value })?;
+            match head.label_units.get(key).zip(numbers(value)) {
+                Some((unit, numbers)) => {
+                    let (key, unit) = (maker.string(key)?, maker.string(unit)?);
+                    for number in numbers {
+                        let value = LabelValue::Number(number, unit);
+                        maker.builder.label(Label { key, value })?;
+                    }
+                }
+                None => {
+                    let (key, value) = (maker.string(key)?, maker.string(value)?);
+                    let value = LabelValue::Text(value);
+                    maker.builder.label(Label { key, value })?;
+                }
+            }
         }
         values.iter().for_each(|value| maker.builder.value(*value));
         maker.builder.sample(&frames)?;
     }
     let meta = maker.meta(head)?;
     maker.builder.finish(meta)
+}
+
+/// The numbers of a label, which the lake joins; `None` where it is text.
+fn numbers(text: &str) -> Option<Vec<i64>> {
+    text.split(',').map(|number| number.parse().ok()).collect()
 }
 
 struct Maker<'a> {

@@ -270,12 +270,12 @@ impl Batch {
         }
     }
 
-    /// Units of numeric labels by key; of several the first one stays.
+    /// Units of numeric labels by key, which is none for plain numbers; of several units one stays.
     fn label_units<'a>(&self, profile: &'a Profile) -> Vec<(&'a str, &'a str)> {
         let mut seen: Vec<(u32, u32)> = Vec::new();
         let (labels, _) = profile.label_sets().parts();
         for label in labels {
-            if let LabelValue::Number(_, unit @ 1..) = label.value
+            if let LabelValue::Number(_, unit) = label.value
                 && !seen.contains(&(label.key, unit))
             {
                 seen.push((label.key, unit));
@@ -284,9 +284,9 @@ impl Batch {
         let mut units: Vec<(&str, &str)> = seen
             .into_iter()
             .map(|(key, unit)| (profile.text(key), profile.text(unit)))
-            .filter(|(key, unit)| !unit.is_empty() && (self.keep_bytes_label || *key != "bytes"))
+            .filter(|(key, _)| self.keep_bytes_label || *key != "bytes")
             .collect();
-        units.sort_by(|a, b| a.0.cmp(b.0));
+        units.sort_by_key(|(key, unit)| (*key, unit.is_empty()));
         units.dedup_by(|a, b| a.0 == b.0);
         units
     }

@@ -148,7 +148,7 @@ pub const PROFILES: Table = Table {
         text("period_unit", "unit of `period`: `nanoseconds`, `bytes`").nullable(),
         text("default_type", "the sample type that the profile shows first"),
         text("comments", "comments of the profile, a line each").nullable(),
-        map("label_units", "units of numeric labels, by key"),
+        map("label_units", "units of numeric labels, by key; empty for plain numbers"),
         int("total", "sum of all values, within the range of int64"),
         int("samples", "samples whose value is not 0"),
         text("source", "receiver and peer that it came from").nullable(),

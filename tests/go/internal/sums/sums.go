@@ -20,7 +20,9 @@ type Profile struct {
 	Types     map[string]*Type `json:"types,omitempty"`
 	TypeOrder []string         `json:"type_order,omitempty"`
 	// Labels holds, for each key and value of a string label, the totals in TypeOrder.
-	Labels        map[string]map[string][]int64 `json:"labels,omitempty"`
+	Labels map[string]map[string][]int64 `json:"labels,omitempty"`
+	// Numbers holds the same of numeric labels, each value with its unit behind a space.
+	Numbers       map[string]map[string][]int64 `json:"numbers,omitempty"`
 	Samples       int                           `json:"samples"`
 	Mappings      int                           `json:"mappings"`
 	Locations     int                           `json:"locations"`
@@ -62,6 +64,7 @@ func Of(file string, p *profile.Profile) *Profile {
 		File:          file,
 		Types:         make(map[string]*Type),
 		Labels:        make(map[string]map[string][]int64),
+		Numbers:       make(map[string]map[string][]int64),
 		Samples:       len(p.Sample),
 		Mappings:      len(p.Mapping),
 		Locations:     len(p.Location),
@@ -133,21 +136,34 @@ func contains(names []string, name string) bool {
 
 func (p *Profile) addLabels(s *profile.Sample) {
 	for key, values := range s.Label {
-		byValue := p.Labels[key]
-		if byValue == nil {
-			byValue = make(map[string][]int64)
-			p.Labels[key] = byValue
-		}
 		for _, value := range values {
-			totals := byValue[value]
-			if totals == nil {
-				totals = make([]int64, len(s.Value))
-				byValue[value] = totals
-			}
-			for i, v := range s.Value {
-				totals[i] += v
-			}
+			addLabel(p.Labels, key, value, s.Value)
 		}
+	}
+	for key, values := range s.NumLabel {
+		for i, number := range values {
+			unit := ""
+			if units := s.NumUnit[key]; i < len(units) {
+				unit = units[i]
+			}
+			addLabel(p.Numbers, key, fmt.Sprintf("%d %s", number, unit), s.Value)
+		}
+	}
+}
+
+func addLabel(to map[string]map[string][]int64, key, value string, sample []int64) {
+	byValue := to[key]
+	if byValue == nil {
+		byValue = make(map[string][]int64)
+		to[key] = byValue
+	}
+	totals := byValue[value]
+	if totals == nil {
+		totals = make([]int64, len(sample))
+		byValue[value] = totals
+	}
+	for i, v := range sample {
+		totals[i] += v
 	}
 }
 
