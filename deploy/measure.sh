@@ -39,6 +39,7 @@ address="$(grep -o '[0-9.]*:[0-9]*' "$image/hold.log" | head -1)"
 
 # Nobody takes what is sent: the spool has to keep it. Only addresses are others than in the config.
 unshare --map-root-user --mount --root "$image" /profpipe run --config /etc/profpipe/config.yaml \
+  --data-dir /var/lib/profpipe \
   --set "receivers::pprof::static_configs=[{targets: [\"$address\"], labels: {service.name: hold}}]" \
   --set receivers::otlp::protocols::grpc::endpoint=127.0.0.1:0 \
   --set extensions::health_check::endpoint=127.0.0.1:0 \

@@ -5,14 +5,14 @@ use std::io::{self, BufWriter, Write};
 use clap::Args;
 use lake::{Label, Series, SeriesOptions, matcher::same_key, time};
 use pipeline::{
-    picture::{csv, stack_filter, unit, visible},
+    picture::{csv, unit, visible},
     profile::Temporality,
 };
 
 use super::{
     Failure,
     ask::{ask, tell},
-    select::{LakeArgs, SelectArgs, usage},
+    select::{FilterArgs, LakeArgs, SelectArgs, usage},
     view::TableFormat,
 };
 
@@ -32,12 +32,8 @@ pub struct SeriesArgs {
     /// Length of a step; about a sixtieth of the range unless said
     #[arg(long, value_name = "DURATION")]
     step: Option<String>,
-    /// Only stacks with a function that matches
-    #[arg(long, value_name = "REGEX", default_value = "", hide_default_value = true)]
-    focus: String,
-    /// No stack with a function that matches
-    #[arg(long, value_name = "REGEX", default_value = "", hide_default_value = true)]
-    ignore: String,
+    #[command(flatten)]
+    filter: FilterArgs,
     /// How it is written
     #[arg(long, value_enum, default_value_t)]
     format: TableFormat,
@@ -62,12 +58,12 @@ pub struct LabelsArgs {
 pub fn series(args: &SeriesArgs) -> Result<(), Failure> {
     let selection = args.select.selection()?;
     let step_us = args.step.as_deref().map(time::parse_duration).transpose().map_err(usage)?;
-    let accept = stack_filter(&args.focus, &args.ignore)
-        .map_err(|bad| usage(anyhow::anyhow!("--{}: {}", bad.field, bad.message)))?;
-    let stacks = accept.as_ref().map(|accept| accept as &(dyn Fn(&str) -> bool + Sync));
-    let options = SeriesOptions { by: args.by.as_deref(), step_us, stacks };
+    let filter = args.filter.filter()?;
+    let options = SeriesOptions { by: args.by.as_deref(), step_us, stacks: None };
     let lake = args.lake.open()?;
-    let found = ask(|allowance| lake.series(&selection, options, allowance))?;
+    let found = ask(|allowance| {
+        exporter::ui::filtered_series(&lake, &selection, options, &filter, allowance)
+    })?;
     tell(&found.notes, found.lines.is_empty())?;
     let mut out = BufWriter::new(io::stdout().lock());
     match args.format {

@@ -147,8 +147,7 @@ pub fn top(args: &TopArgs) -> Result<(), Failure> {
     let filter = &args.source.filter;
     let mut table = with_tree(filter, &stacks, |tree| Ok(picture::top(tree, sort, args.n)))?;
     // Shares are of the profile, not of what a filter left of it.
-    table.total =
-        stacks.own.iter().fold(0, |sum: i64, own| sum.saturating_add(own.saturating_abs()));
+    table.total = picture::weight(&stacks.own);
     if table.functions == 0 && table.total > 0 {
         writeln!(io::stderr(), "profpipe: --focus, --ignore, --hide and --show leave no stack")?;
     }

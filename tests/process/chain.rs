@@ -68,7 +68,10 @@ async fn a_go_process_becomes_pictures_and_pprof_again() {
     memory(&running).await;
     heap_is_in_use(&running).await;
     labels_select(&running).await;
-    commands_agree(&running, &cpu, to).await;
+    for filter in [["focus", ""], ["focus", "hold/main.go$"], ["hide", "hold/main.go$"]] {
+        commands_agree(&running, &cpu, to, filter).await;
+    }
+    filters_agree(&running, &cpu).await;
     api::shapes(&running).await;
     openapi::holds(&running).await;
     let account = running.account().await;
@@ -207,15 +210,19 @@ fn placed(mut top: Value) -> Value {
 }
 
 /// `profpipe top` and `flame` say what the API says, beside the running process.
-async fn commands_agree(running: &Running, cpu: &str, to: f64) {
-    let api = running.json(&format!("/api/v1/top?{cpu}&n=0")).await;
+async fn commands_agree(running: &Running, cpu: &str, to: f64, filter: [&str; 2]) {
+    let api = running.json(&format!("/api/v1/top?{cpu}&n=0&{}", filter.join("="))).await;
     let (from, to) = ("now-1h", to.to_string());
     let select = ["-s", "hold", "-t", "cpu:cpu", "--from", from, "--to", &to];
     let mut top = crate::support::process::profpipe();
     top.args(["top", "--format", "json", "-n", "0"]).args(select);
+    top.args([&format!("--{}", filter[0]), filter[1]]);
     let (code, stdout, stderr) = output(top.arg("-d").arg(&running.data_dir)).await;
     assert_eq!(code, Some(0), "{stderr}");
     assert_eq!(placed(serde_json::from_str(&stdout).unwrap()), placed(api.clone()));
+    if !filter[1].is_empty() {
+        return;
+    }
     let mut flame = crate::support::process::profpipe();
     flame.args(["flame", "--format", "folded"]).args(select);
     let (code, stdout, stderr) = output(flame.arg("-d").arg(&running.data_dir)).await;
@@ -227,6 +234,27 @@ async fn commands_agree(running: &Running, cpu: &str, to: f64) {
         stdout.lines().any(|line| line.contains("main.work;main.burn;main.inner ")),
         "{stdout}"
     );
+}
+
+/// A filter leaves the same of a picture and of values over time, and shares in a table are of all.
+async fn filters_agree(running: &Running, cpu: &str) {
+    let ask = async |question: &str, filter: &str| {
+        running.json(&format!("/api/v1/{question}?{cpu}&{filter}")).await
+    };
+    let total = async |filter: &str| ask("flame", filter).await["total"][0].as_f64().unwrap();
+    // In one step, of which the mean is that of the whole range.
+    let mean = async |filter: &str| {
+        let series = ask("series", &format!("step=86400&{filter}")).await;
+        series["series"][0]["mean"].as_f64().unwrap_or_default()
+    };
+    let whole = total("").await;
+    for filter in ["focus=hold/main.go$", "ignore=main.inner", "hide=hold/main.go$", "show=^main"] {
+        let left = total(filter).await;
+        assert!(left > 0.0 && left < whole, "{filter}: {left} of {whole}");
+        let shares = [left / whole, mean(filter).await / mean("").await];
+        assert!((shares[0] - shares[1]).abs() < 1e-9, "{filter}: {shares:?}");
+        assert_eq!(ask("top", filter).await["total"].as_f64(), Some(whole), "{filter}");
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use lake::Lake;
 use pipeline::{config_state::ConfigState, engine::Pipelines, target::TargetBoard};
 use tokio::sync::Semaphore;
 
-pub use api::{Labels, Series};
+pub use api::{Labels, Series, filtered_series};
 pub use config::Config;
 
 /// Questions that are answered at the same time; more wait their turn or are told to come back.

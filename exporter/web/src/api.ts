@@ -68,7 +68,7 @@ export const status = () => get<Status>('status');
 export const labels = ({ service, from, to }: Query, s?: AbortSignal) =>
   get<{ labels: LabelValues[] }>('labels', { service, from, to }, s).then((r) => r.labels);
 export const series = (q: Query, by: string, s?: AbortSignal) =>
-  get<Series>('series', { ...select(q), by }, s);
+  get<Series>('series', { ...select(q), gauge: '', by }, s);
 
 type Wire = Flame & { scale?: number; matched?: number; top?: Top };
 

@@ -9,7 +9,7 @@
 use super::BadInput;
 use super::trie::Trie;
 use regex::{Regex, RegexBuilder};
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 /// Characters of a regular expression.
 const PATTERN_CHARS_MAX: usize = 1_000;
@@ -46,24 +46,6 @@ pub fn pattern(field: &'static str, text: &str) -> Result<Option<Regex>, BadInpu
     }
 }
 
-/// What `focus` and `ignore` leave of stacks (`root;…;leaf`); nothing where neither is set.
-///
-/// # Errors
-/// As [`pattern`], with the parameter's name as the field.
-pub fn stack_filter(
-    focus: &str,
-    ignore: &str,
-) -> Result<Option<impl Fn(&str) -> bool + Send + Sync + 'static>, BadInput> {
-    let (focus, ignore) = (pattern("focus", focus)?, pattern("ignore", ignore)?);
-    if focus.is_none() && ignore.is_none() {
-        return Ok(None);
-    }
-    Ok(Some(move |stack: &str| {
-        let any = |regex: &Regex| stack.split(';').any(|frame| regex.is_match(frame));
-        focus.as_ref().is_none_or(any) && !ignore.as_ref().is_some_and(any)
-    }))
-}
-
 /// Which stacks to keep, and which of their frames.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -71,6 +53,14 @@ pub struct Filter {
     pub(super) ignore: Option<Regex>,
     pub(super) hide: Option<Regex>,
     pub(super) show: Option<Regex>,
+}
+
+/// What a filter makes of a frame, or of some frames of a stack.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    focused: bool,
+    ignored: bool,
+    left: bool,
 }
 
 impl Filter {
@@ -118,6 +108,35 @@ impl Filter {
         let to =
             at.into_iter().zip(keep).map(|(to, keep)| if keep && to != 0 { to } else { DROPPED });
         Filtered { to: to.collect(), trie: Cow::Owned(made) }
+    }
+
+    /// Says of stacks (`root;…;leaf`) whether anything of them is left, as [`Filter::apply`] does.
+    /// The trie knows where their functions are.
+    pub fn stacks(&self, trie: &Trie) -> impl Fn(&str) -> bool + Send + Sync + use<> {
+        let known: HashMap<String, Seen> = (0..trie.names_len() as u32)
+            .map(|id| (trie.name_text(id).to_owned(), self.see(trie.name_text(id), trie.file(id))))
+            .collect();
+        let filter = self.clone();
+        move |stack| {
+            let seen = |name| known.get(name).copied().unwrap_or_else(|| filter.see(name, ""));
+            let frames = stack.split(';').filter(|name| !name.is_empty()).map(seen);
+            let all = frames.fold(Seen::default(), |all, frame| Seen {
+                focused: all.focused || frame.focused,
+                ignored: all.ignored || frame.ignored,
+                left: all.left || frame.left,
+            });
+            all.focused && !all.ignored && all.left
+        }
+    }
+
+    /// What it makes of a frame.
+    fn see(&self, name: &str, file: &str) -> Seen {
+        let is_in = |re: &Regex| re.is_match(name) || re.is_match(path(file));
+        Seen {
+            focused: self.focus.as_ref().is_none_or(is_in),
+            ignored: self.ignore.as_ref().is_some_and(is_in),
+            left: !self.hide.as_ref().is_some_and(is_in) && self.show.as_ref().is_none_or(is_in),
+        }
     }
 
     /// By node: whether the stack that ends there passes focus and ignore.
@@ -200,7 +219,16 @@ mod tests {
         trie.set_file("c", "/src/net/c.go:12");
         let filter = Filter::new(filter[0], filter[1], filter[2], filter[3]).unwrap();
         let filtered = filter.apply(&trie);
-        fold(filtered.trie(), &filtered.values(&own))
+        let values = filtered.values(&own);
+        if !filter.is_empty() {
+            // What is asked stack by stack adds up to the same.
+            let accepts = filter.stacks(&trie);
+            let rows = lines.lines().map(|line| line.rsplit_once(' ').unwrap());
+            let left = rows.filter(|(stack, _)| accepts(stack)).map(|(_, value)| value);
+            let left: i64 = left.map(|value| value.parse::<i64>().unwrap()).sum();
+            assert_eq!(left, values.iter().sum::<i64>());
+        }
+        fold(filtered.trie(), &values)
     }
 
     /// The answers are those of `go tool pprof -traces` on the same stacks.

@@ -23,14 +23,14 @@ mod trie;
 pub mod unit;
 
 pub use escape::{csv, visible};
-pub use filter::{Filter, Filtered, pattern, stack_filter};
+pub use filter::{Filter, Filtered, pattern};
 pub use flame::{Diff, FRAMES_MAX, Flame, FlameOptions, WIDTH_MAX, flame, parse_path};
 pub use folded::write_folded;
 pub use html::write_html;
 pub use refine::refine;
 pub use svg::{Drawing, write_svg};
 pub use table::{write_csv, write_text};
-pub use top::{Sort, Top, TopRow, top};
+pub use top::{Sort, Top, TopRow, top, weight};
 pub use tree::{Column, Tree};
 pub use trie::Trie;
 

@@ -21,7 +21,8 @@ pub enum Sort {
 pub struct Top {
     /// The unit of all values.
     pub unit: String,
-    /// The sum of the magnitudes of all stacks, which shares are of.
+    /// The sum of the magnitudes of all stacks, which shares are of; but for a diff also of those
+    /// that a filter left out.
     pub total: i64,
     /// The same of the base of a diff.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,6 +93,11 @@ pub fn top(tree: &Tree, sort: Sort, n: usize) -> Top {
         rows: names.into_iter().map(row).collect(),
         functions,
     }
+}
+
+/// The sum of the magnitudes of stacks.
+pub fn weight(own: &[i64]) -> i64 {
+    own.iter().fold(0, |sum: i64, own| sum.saturating_add(own.saturating_abs()))
 }
 
 /// By name id.

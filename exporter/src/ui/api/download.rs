@@ -8,7 +8,11 @@ use axum::{
 use lake::time::TimeRange;
 use pipeline::{codec::pprof as codec, limits::Limits, picture::refine, profile::ProfileId};
 
-use super::{super::Ui, error::ApiError, params::Params};
+use super::{
+    super::Ui,
+    error::ApiError,
+    params::{FRAMES, GAUGE, Params, SELECTION},
+};
 
 /// The header that carries what should be known about a download.
 const NOTES: header::HeaderName = header::HeaderName::from_static("profpipe-notes");
@@ -17,7 +21,7 @@ const NOTES_MAX: usize = 1_000;
 
 /// `/api/v1/pprof`.
 pub async fn pprof(State(ui): State<Ui>, params: Params) -> Result<Response, ApiError> {
-    params.only(&["id"])?;
+    params.only(&[SELECTION, FRAMES, GAUGE, &["id"]])?;
     let mut selection = params.selection()?;
     if let Some(id) = params.get("id") {
         let id = u128::from_str_radix(id, 16).ok().filter(|_| id.len() == 32);

@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
 use lake::{
-    Selection, SeriesOptions, Type,
+    Allowance, Gauge, Lake, Selection, SeriesOptions, Type,
     time::{TimeRange, now_us},
 };
-use pipeline::{picture::stack_filter, profile::Temporality, target::TargetStatus};
+use pipeline::{picture::Filter, profile::Temporality, target::TargetStatus};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{super::Ui, error::ApiError, params::Params};
+use super::{
+    super::Ui,
+    error::ApiError,
+    params::{FRAMES, Params, SELECTION},
+};
 
 /// Profiles that are listed where nothing is said, and at most.
 const PROFILES: u64 = 100;
@@ -64,7 +68,7 @@ struct Service {
 /// `/api/v1/services`: of the last day unless a range is given, or of all time if that is empty,
 /// as after an import. All time at once would read every file of a large lake.
 pub async fn services(State(ui): State<Ui>, params: Params) -> Result<Json<Services>, ApiError> {
-    params.only(&[])?;
+    params.only(&[SELECTION])?;
     let ranged = params.get("from").is_some() || params.get("to").is_some();
     let mut selection = params.selection()?;
     if !ranged {
@@ -99,7 +103,7 @@ pub struct Types {
 
 /// `/api/v1/types`.
 pub async fn types(State(ui): State<Ui>, params: Params) -> Result<Json<Types>, ApiError> {
-    params.only(&[])?;
+    params.only(&[SELECTION])?;
     let selection = params.selection()?;
     let found = ui.ask(move |lake, allowance| Ok(lake.types(&selection, allowance)?));
     let (found, notes) = found.await?;
@@ -138,7 +142,7 @@ struct Label {
 
 /// `/api/v1/labels`.
 pub async fn labels(State(ui): State<Ui>, params: Params) -> Result<Json<Labels>, ApiError> {
-    params.only(&[])?;
+    params.only(&[SELECTION])?;
     let selection = params.selection()?;
     let found = ui.ask(move |lake, allowance| Ok(lake.labels(&selection, allowance)?));
     let (labels, notes) = found.await?;
@@ -187,21 +191,38 @@ struct Line {
 
 /// `/api/v1/series`.
 pub async fn series(State(ui): State<Ui>, params: Params) -> Result<Json<Series>, ApiError> {
-    params.only(&["by", "step"])?;
-    let selection = params.selection()?;
+    params.only(&[SELECTION, FRAMES, &["by", "step"]])?;
+    let (selection, filter) = (params.selection()?, params.filter()?);
     let by = params.get("by").map(str::to_owned);
     let step = params.number("step", 0..=STEP_S_MAX, 0)?;
     let step_us = (step > 0).then_some(step as i64 * 1_000_000);
-    let pattern = |name| params.get(name).unwrap_or_default();
-    let accept = stack_filter(pattern("focus"), pattern("ignore"))?;
     let label = by.clone();
     let found = ui.ask(move |lake, allowance| {
-        let accept = accept.as_ref().map(|accept| accept as &(dyn Fn(&str) -> bool + Sync));
-        let options = SeriesOptions { by: by.as_deref(), step_us, stacks: accept };
-        Ok(lake.series(&selection, options, allowance)?)
+        let options = SeriesOptions { by: by.as_deref(), step_us, stacks: None };
+        Ok(filtered_series(lake, &selection, options, &filter, allowance)?)
     });
     let found = found.await?;
     Ok(Json(Series::new(found, label.as_deref())))
+}
+
+/// Values over time of the stacks that a filter leaves; the same as in a picture of them.
+///
+/// # Errors
+/// Those of [`Lake::series`].
+pub fn filtered_series(
+    lake: &Lake,
+    selection: &Selection,
+    options: SeriesOptions<'_>,
+    filter: &Filter,
+    allowance: &Allowance,
+) -> Result<lake::Series, lake::Error> {
+    if filter.is_empty() {
+        return lake.series(selection, options, allowance);
+    }
+    let flame = lake.flame(selection, Gauge::default(), allowance)?;
+    let accepts = filter.stacks(&flame.trie);
+    let options = SeriesOptions { stacks: Some(&accepts), ..options };
+    lake.series(selection, options, allowance)
 }
 
 /// The answer of `/api/v1/profiles`.
@@ -235,7 +256,7 @@ struct Total {
 
 /// `/api/v1/profiles`.
 pub async fn profiles(State(ui): State<Ui>, params: Params) -> Result<Json<Profiles>, ApiError> {
-    params.only(&["n", "before"])?;
+    params.only(&[SELECTION, &["n", "before"]])?;
     let mut selection: Selection = params.selection()?;
     let n = params.number("n", 1..=PROFILES_MAX, PROFILES)? as usize;
     if let Some(before) = params.get("before") {
@@ -271,6 +292,6 @@ pub struct Targets {
 
 /// `/api/v1/targets`.
 pub async fn targets(State(ui): State<Ui>, params: Params) -> Result<Json<Targets>, ApiError> {
-    params.none()?;
+    params.only(&[])?;
     Ok(Json(Targets { now: seconds(now_us()), targets: ui.sources.targets.snapshot() }))
 }

@@ -21,7 +21,7 @@ use axum::{Router, extract::OriginalUri};
 use lake::{Allowance, Lake};
 
 use self::error::ApiError;
-pub use self::lists::{Labels, Series};
+pub use self::lists::{Labels, Series, filtered_series};
 use self::openapi::{ROUTES, Route};
 use super::Ui;
 

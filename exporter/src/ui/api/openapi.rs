@@ -12,7 +12,7 @@ use super::{
     download,
     error::{ApiError, Body},
     lists,
-    params::Params,
+    params::{BASE, FRAMES, GAUGE, Params, SELECTION},
     pictures, status,
 };
 
@@ -24,17 +24,11 @@ pub struct Route {
     pub handler: fn() -> MethodRouter<Ui>,
     /// What it answers, in a line.
     summary: &'static str,
-    /// Whether it takes the parameters of a selection.
-    selects: bool,
-    /// Its own parameters.
-    parameters: &'static [&'static str],
+    /// Its parameters, in groups.
+    parameters: &'static [&'static [&'static str]],
     /// The answer; `None` where that is a file.
     answer: Option<fn(&mut SchemaGenerator) -> Value>,
 }
-
-/// Parameters that choose what a question is about.
-const SELECTION: [&str; 10] =
-    ["service", "type", "from", "to", "l", "focus", "ignore", "hide", "show", "gauge"];
 
 /// Name, type and meaning of every parameter.
 const PARAMETERS: &[(&str, &str, &str)] = &[
@@ -63,45 +57,40 @@ const PARAMETERS: &[(&str, &str, &str)] = &[
 ];
 
 /// All questions.
-pub const ROUTES: &[Route] = &[
-    Route::new("/services", || get(lists::services), "Services and their types")
-        .selection()
-        .answers(schema::<lists::Services>),
-    Route::new("/types", || get(lists::types), "Types of a selection")
-        .selection()
-        .answers(schema::<lists::Types>),
-    Route::new("/labels", || get(lists::labels), "Labels and their values")
-        .selection()
-        .answers(schema::<lists::Labels>),
-    Route::new("/series", || get(lists::series), "Values over time")
-        .selection()
-        .takes(&["by", "step"])
-        .answers(schema::<lists::Series>),
-    Route::new("/profiles", || get(lists::profiles), "Single profiles, newest first")
-        .selection()
-        .takes(&["n", "before"])
-        .answers(schema::<lists::Profiles>),
-    Route::new("/flame", || get(pictures::flame), "A flame graph in columns")
-        .selection()
-        .takes(&["width", "root", "q"])
-        .answers(schema::<Flame>),
-    Route::new("/top", || get(pictures::top), "Functions by value")
-        .selection()
-        .takes(&["n", "sort"])
-        .answers(schema::<Top>),
-    Route::new("/diff", || get(pictures::diff), "What changed against a base")
-        .selection()
-        .takes(&["width", "root", "q", "base_from", "base_to", "base_l"])
-        .answers(schema::<Diff>),
-    Route::new("/pprof", || get(download::pprof), "A selection merged, as gzip pprof")
-        .selection()
-        .takes(&["id"]),
-    Route::new("/targets", || get(lists::targets), "Targets, and how they are doing")
-        .answers(schema::<lists::Targets>),
-    Route::new("/status", || get(status::status), "Config, pipelines and exporters")
-        .answers(schema::<status::Status>),
-    Route::new("/openapi.json", || get(document), "This document").answers(|_| json!({})),
-];
+pub const ROUTES: &[Route] =
+    &[
+        Route::new("/services", || get(lists::services), "Services and their types")
+            .takes(&[SELECTION])
+            .answers(schema::<lists::Services>),
+        Route::new("/types", || get(lists::types), "Types of a selection")
+            .takes(&[SELECTION])
+            .answers(schema::<lists::Types>),
+        Route::new("/labels", || get(lists::labels), "Labels and their values")
+            .takes(&[SELECTION])
+            .answers(schema::<lists::Labels>),
+        Route::new("/series", || get(lists::series), "Values over time")
+            .takes(&[SELECTION, FRAMES, &["by", "step"]])
+            .answers(schema::<lists::Series>),
+        Route::new("/profiles", || get(lists::profiles), "Single profiles, newest first")
+            .takes(&[SELECTION, &["n", "before"]])
+            .answers(schema::<lists::Profiles>),
+        Route::new("/flame", || get(pictures::flame), "A flame graph in columns")
+            .takes(&[SELECTION, FRAMES, GAUGE, &["width", "root", "q"]])
+            .answers(schema::<Flame>),
+        Route::new("/top", || get(pictures::top), "Functions by value")
+            .takes(&[SELECTION, FRAMES, GAUGE, &["n", "sort"]])
+            .answers(schema::<Top>),
+        Route::new("/diff", || get(pictures::diff), "What changed against a base")
+            .takes(&[SELECTION, FRAMES, GAUGE, &["width", "root", "q"], BASE])
+            .answers(schema::<Diff>),
+        Route::new("/pprof", || get(download::pprof), "A selection merged, as gzip pprof")
+            .takes(&[SELECTION, FRAMES, GAUGE, &["id"]]),
+        Route::new("/targets", || get(lists::targets), "Targets, and how they are doing")
+            .answers(schema::<lists::Targets>),
+        Route::new("/status", || get(status::status), "Config, pipelines and exporters")
+            .answers(schema::<status::Status>),
+        Route::new("/openapi.json", || get(document), "This document").answers(|_| json!({})),
+    ];
 
 impl Route {
     const fn new(
@@ -109,14 +98,10 @@ impl Route {
         handler: fn() -> MethodRouter<Ui>,
         summary: &'static str,
     ) -> Self {
-        Self { path, handler, summary, selects: false, parameters: &[], answer: None }
+        Self { path, handler, summary, parameters: &[], answer: None }
     }
 
-    const fn selection(self) -> Self {
-        Self { selects: true, ..self }
-    }
-
-    const fn takes(self, parameters: &'static [&'static str]) -> Self {
+    const fn takes(self, parameters: &'static [&'static [&'static str]]) -> Self {
         Self { parameters, ..self }
     }
 
@@ -125,8 +110,7 @@ impl Route {
     }
 
     fn operation(&self, schemas: &mut SchemaGenerator) -> Value {
-        let selection = SELECTION.iter().filter(|_| self.selects);
-        let parameters = selection.chain(self.parameters).map(|name| {
+        let parameters = self.parameters.iter().copied().flatten().map(|name| {
             let known = PARAMETERS.iter().find(|(known, ..)| known == name);
             let (_, kind, meaning) = known.copied().unwrap_or((name, "string", ""));
             json!({"name": name, "in": "query", "description": meaning, "schema": {"type": kind}})
@@ -167,7 +151,7 @@ fn schema<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Value {
 
 /// `/api/v1/openapi.json`.
 pub async fn document(State(_): State<Ui>, params: Params) -> Result<Json<Value>, ApiError> {
-    params.none()?;
+    params.only(&[])?;
     Ok(Json(openapi()))
 }
 
@@ -201,7 +185,7 @@ mod tests {
     #[test]
     fn every_parameter_is_explained() {
         for route in ROUTES {
-            for name in SELECTION.iter().chain(route.parameters) {
+            for name in route.parameters.iter().copied().flatten() {
                 assert!(PARAMETERS.iter().any(|(known, ..)| known == name), "{name}");
             }
         }

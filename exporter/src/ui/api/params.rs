@@ -19,6 +19,15 @@ const RANGE_US_MAX: i64 = 400 * 86_400 * 1_000_000;
 /// Where a range starts if nothing is said.
 const FROM: &str = "now-1h";
 
+/// Parameters that choose what a question is about.
+pub const SELECTION: &[&str] = &["service", "type", "from", "to", "l"];
+/// Those that choose stacks and frames.
+pub const FRAMES: &[&str] = &["focus", "ignore", "hide", "show"];
+/// Those of what a selection is compared to.
+pub const BASE: &[&str] = &["base_from", "base_to", "base_l"];
+/// What says how a gauge becomes one number.
+pub const GAUGE: &[&str] = &["gauge"];
+
 /// The parameters of one request. A parameter without a value counts as not there.
 pub struct Params(BTreeMap<String, String>);
 
@@ -46,22 +55,9 @@ impl Params {
 
     /// Refuses parameters that this question does not take, so that a typing error is no answer to
     /// another question.
-    pub fn only(&self, names: &[&str]) -> Result<(), ApiError> {
-        const SELECTION: [&str; 10] =
-            ["service", "type", "from", "to", "l", "focus", "ignore", "hide", "show", "gauge"];
-        let unknown = self
-            .0
-            .keys()
-            .find(|key| !names.contains(&key.as_str()) && !SELECTION.contains(&key.as_str()));
-        match unknown {
-            Some(name) => Err(ApiError::bad(name, "is no parameter of this question")),
-            None => Ok(()),
-        }
-    }
-
-    /// Refuses all parameters.
-    pub fn none(&self) -> Result<(), ApiError> {
-        match self.0.keys().next() {
+    pub fn only(&self, names: &[&[&str]]) -> Result<(), ApiError> {
+        let is_known = |key: &str| names.iter().any(|names| names.contains(&key));
+        match self.0.keys().find(|key| !is_known(key)) {
             Some(name) => Err(ApiError::bad(name, "is no parameter of this question")),
             None => Ok(()),
         }

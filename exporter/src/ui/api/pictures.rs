@@ -3,10 +3,14 @@
 
 use axum::{Json, extract::State, response::IntoResponse};
 use lake::Flame;
-use pipeline::picture::{self, Diff, Filter, FlameOptions, Sort, Tree};
+use pipeline::picture::{self, Diff, Filter, FlameOptions, Sort, Top, Tree};
 use serde::Serialize;
 
-use super::{super::Ui, error::ApiError, params::Params};
+use super::{
+    super::Ui,
+    error::ApiError,
+    params::{BASE, FRAMES, GAUGE, Params, SELECTION},
+};
 
 /// Rows of a top table where nothing is said.
 const ROWS: u64 = 100;
@@ -22,7 +26,7 @@ struct Noted<T> {
 
 /// `/api/v1/flame`.
 pub async fn flame(State(ui): State<Ui>, params: Params) -> Result<impl IntoResponse, ApiError> {
-    params.only(&["width", "root", "q"])?;
+    params.only(&[SELECTION, FRAMES, GAUGE, &["width", "root", "q"]])?;
     let (selection, filter) = (params.selection()?, params.filter()?);
     let (gauge, options) = (params.gauge()?, params.drawing()?);
     let drawn = ui.ask(move |lake, allowance| {
@@ -34,7 +38,7 @@ pub async fn flame(State(ui): State<Ui>, params: Params) -> Result<impl IntoResp
 
 /// `/api/v1/top`.
 pub async fn top(State(ui): State<Ui>, params: Params) -> Result<impl IntoResponse, ApiError> {
-    params.only(&["n", "sort"])?;
+    params.only(&[SELECTION, FRAMES, GAUGE, &["n", "sort"]])?;
     let (selection, filter) = (params.selection()?, params.filter()?);
     let (gauge, rows) = (params.gauge()?, params.number("n", 0..=1_000_000, ROWS)? as usize);
     let sort = match params.get("sort").unwrap_or("flat") {
@@ -44,14 +48,16 @@ pub async fn top(State(ui): State<Ui>, params: Params) -> Result<impl IntoRespon
     };
     let table = ui.ask(move |lake, allowance| {
         let flame = lake.flame(&selection, gauge, allowance)?;
-        with_tree(flame, &filter, |tree| Ok(picture::top(tree, sort, rows)))
+        // Shares are of the profile, not of what a filter left of it.
+        let total = picture::weight(&flame.own);
+        with_tree(flame, &filter, |tree| Ok(Top { total, ..picture::top(tree, sort, rows) }))
     });
     table.await.map(Json)
 }
 
 /// `/api/v1/diff`.
 pub async fn diff(State(ui): State<Ui>, params: Params) -> Result<impl IntoResponse, ApiError> {
-    params.only(&["width", "root", "q", "base_from", "base_to", "base_l"])?;
+    params.only(&[SELECTION, FRAMES, GAUGE, &["width", "root", "q"], BASE])?;
     let (selection, base, filter) = (params.selection()?, params.base()?, params.filter()?);
     let (gauge, options) = (params.gauge()?, params.drawing()?);
     let drawn = ui.ask(move |lake, allowance| {

@@ -59,7 +59,7 @@ struct Exporter {
 
 /// `/api/v1/status`.
 pub async fn status(State(ui): State<Ui>, params: Params) -> Result<Json<Status>, ApiError> {
-    params.none()?;
+    params.only(&[])?;
     let pipelines = ui.sources.pipelines.snapshot();
     Ok(Json(Status {
         now: now_us() as f64 / 1e6,
