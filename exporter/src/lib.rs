@@ -81,7 +81,8 @@ impl Config {
     pub fn settings(&self) -> Option<Settings> {
         match self {
             Self::Debug(config) => Some(config.settings()),
-            Self::OtlpGrpc(config) | Self::OtlpHttp(config) => Some(config.settings()),
+            Self::OtlpGrpc(config) => Some(config.settings(true)),
+            Self::OtlpHttp(config) => Some(config.settings(false)),
             Self::Parquet(config) => Some(config.settings()),
             Self::Ui(_) => None,
         }

@@ -111,6 +111,27 @@ pub mod duration {
     }
 }
 
+/// For `#[serde(with = "pipeline::quantity::some_duration")]`: one that may be left out.
+pub mod some_duration {
+    use super::{Deserializer, Duration, Serializer, duration};
+
+    /// Reads a duration from text.
+    pub fn deserialize<'de, D: Deserializer<'de>>(de: D) -> Result<Option<Duration>, D::Error> {
+        duration::deserialize(de).map(Some)
+    }
+
+    /// Writes what `deserialize` reads.
+    pub fn serialize<S: Serializer>(
+        value: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => duration::serialize(value, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+}
+
 /// For `#[serde(with = "pipeline::quantity::bytes")]`.
 pub mod bytes {
     use super::{Deserializer, Serializer, Text, bytes_text, parse_bytes};

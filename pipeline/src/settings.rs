@@ -76,8 +76,8 @@ impl Default for Retry {
     fn default() -> Self {
         Self {
             enabled: true,
-            initial_interval: Duration::from_secs(1),
-            max_interval: Duration::from_secs(60),
+            initial_interval: Duration::from_secs(5),
+            max_interval: Duration::from_secs(30),
             randomization_factor: 0.5,
             multiplier: 1.5,
             max_elapsed_time: Duration::ZERO,

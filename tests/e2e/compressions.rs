@@ -43,7 +43,8 @@ async fn a_collector_reads_every_compression() {
     ];
     for (is_grpc, compression) in all {
         let endpoint = format!("http://127.0.0.1:{}", ports[usize::from(!is_grpc)]);
-        let config = Config { endpoint, compression, timeout: Duration::ZERO, ..Config::default() };
+        let config =
+            Config { endpoint, compression, timeout: Some(Duration::ZERO), ..Config::default() };
         assert_eq!(config.check(is_grpc), []);
         let export = Export { first: 1, last: 1, profiles: vec![stored.clone()] };
         let sent = Otlp::new(&config, is_grpc).unwrap().export(&export).await;

@@ -76,8 +76,11 @@ async fn what_is_too_large_for_a_collector_is_sent_in_parts() {
         let collector = Collector::start(dir.path(), &of_collector).await;
         let endpoint = format!("http://127.0.0.1:{}", ports[usize::from(!is_grpc)]);
         let config = Config { endpoint, compression, ..Config::default() };
-        let config =
-            Config { request_bytes_max: 64 << 20, timeout: Duration::from_secs(20), ..config };
+        let config = Config {
+            request_bytes_max: 64 << 20,
+            timeout: Some(Duration::from_secs(20)),
+            ..config
+        };
         let mut exporter = Otlp::new(&config, is_grpc).unwrap();
         let export = Export { first: 1, last: 9, profiles: profiles.clone() };
         exporter.export(&export).await.unwrap();

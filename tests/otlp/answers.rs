@@ -17,7 +17,7 @@ use exporter::otlp::{Compression, Config, Otlp};
 use http_body_util::BodyExt;
 use hyper::{
     HeaderMap, Request, Response,
-    body::{Body, Frame, Incoming},
+    body::{Frame, Incoming},
     service::service_fn,
 };
 use hyper_util::{
@@ -25,25 +25,26 @@ use hyper_util::{
     server::conn::auto::Builder,
 };
 use pipeline::{
-    codec::otlp,
-    component::{Export, ExportError, Exporter},
+    codec::otlp::{self, answer},
+    component::{Export, ExportError, Exporter, Refusals},
     limits::Limits,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::export;
 
-/// A status, of gRPC or HTTP, and the bytes of a body that says nothing.
+/// A status, of gRPC or HTTP, and how many zeros the body has.
 #[derive(Clone, Copy)]
 struct Said(u16, u64);
 
-/// That body, and in gRPC the status behind it.
-struct Nothing {
-    left: u64,
+/// A message, zeros, and in gRPC the status behind them.
+struct Body {
+    message: Bytes,
+    zeros: u64,
     status: Option<u16>,
 }
 
-impl Body for Nothing {
+impl hyper::body::Body for Body {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -52,9 +53,13 @@ impl Body for Nothing {
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         const ZEROS: &[u8] = &[0; 64 << 10];
-        if self.left > 0 {
-            let now = self.left.min(ZEROS.len() as u64);
-            self.left -= now;
+        if !self.message.is_empty() {
+            let message = std::mem::take(&mut self.message);
+            return Poll::Ready(Some(Ok(Frame::data(message))));
+        }
+        if self.zeros > 0 {
+            let now = self.zeros.min(ZEROS.len() as u64);
+            self.zeros -= now;
             return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&ZEROS[..now as usize])))));
         }
         Poll::Ready(self.status.take().map(|status| {
@@ -77,20 +82,29 @@ impl Server {
         is_grpc: bool,
         say: impl Fn(usize, Bytes) -> Said + Send + Sync + 'static,
     ) -> Self {
+        Self::with(is_grpc, Bytes::new(), say).await
+    }
+
+    /// One whose answers have this message, too.
+    async fn with(
+        is_grpc: bool,
+        message: Bytes,
+        say: impl Fn(usize, Bytes) -> Said + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let (say, number) = (Arc::new(say), Arc::new(Mutex::new(0)));
         let answer = move |request: Request<Incoming>| {
-            let (say, number) = (Arc::clone(&say), Arc::clone(&number));
+            let (say, number, message) = (Arc::clone(&say), Arc::clone(&number), message.clone());
             async move {
                 let body = request.into_body().collect().await.unwrap().to_bytes();
-                let Said(status, left) = {
+                let Said(status, zeros) = {
                     let mut number = number.lock().unwrap();
                     *number += 1;
                     say(*number, body)
                 };
                 let answer = Response::builder().status(if is_grpc { 200 } else { status });
-                let body = Nothing { left, status: is_grpc.then_some(status) };
+                let body = Body { message, zeros, status: is_grpc.then_some(status) };
                 Ok::<_, Infallible>(answer.body(body).unwrap())
             }
         };
@@ -211,4 +225,24 @@ async fn connections_are_made_anew_now_and_then() {
             assert_eq!(server.connections.load(Relaxed), connections, "gRPC {is_grpc}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_grpc_takes_in_part_is_not_sent_again() {
+    let Some(export) = export(1) else { return };
+    let partial = answer::response(1, "too old");
+    let frame = [&[0][..], &(partial.len() as u32).to_be_bytes(), &partial].concat();
+    let requests = Arc::new(AtomicUsize::new(0));
+    let server = Server::with(true, frame.into(), {
+        let requests = Arc::clone(&requests);
+        move |number, _| {
+            requests.store(number, Relaxed);
+            Said(0, 0)
+        }
+    })
+    .await;
+    let config = Config { endpoint: server.endpoint.clone(), ..Config::default() };
+    let taken = Otlp::new(&config, true).unwrap().export(&export).await.unwrap();
+    assert_eq!((taken.rejected, taken.reason.as_str()), (1, "too old"));
+    assert_eq!((taken.refused, requests.load(Relaxed)), (Refusals::default(), 1));
 }

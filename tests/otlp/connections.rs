@@ -111,7 +111,7 @@ async fn an_end_that_is_silent_is_found_out_before_the_timeout() {
     });
     let (time, timeout) = (Duration::from_secs(1), Duration::from_millis(500));
     let keepalive = Keepalive { time, timeout, permit_without_stream: true };
-    let timeout = Duration::from_secs(60);
+    let timeout = Some(Duration::from_secs(60));
     let config = Config { endpoint, keepalive, timeout, ..Config::default() };
     assert_eq!(config.check(true), []);
     let mut exporter = Otlp::new(&config, true).unwrap();

@@ -65,7 +65,7 @@ impl Peer {
             true => format!("http://{}", self.addresses[0]),
             false => self.http(),
         };
-        to::Config { endpoint, timeout: Duration::from_secs(20), ..to::Config::default() }
+        to::Config { endpoint, timeout: Some(Duration::from_secs(20)), ..to::Config::default() }
     }
 
     /// The profiles of the next request, which is answered so.

@@ -1,8 +1,11 @@
 //! What a stranger is answered who does not speak as we do.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use exporter::otlp::{Config, Otlp};
@@ -12,6 +15,10 @@ use pipeline::{
     receipt::Outcome,
 };
 use reqwest::{Client, Method};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use super::{Peer, export};
 
@@ -51,6 +58,14 @@ async fn http_says_what_is_wrong() {
             b"{\"resourceProfiles\":[1]}".to_vec(),
             400,
             "not the message in JSON",
+        ),
+        (
+            "no number",
+            path,
+            vec![("content-type", "application/json")],
+            b"{\"resourceProfiles\":[{\"schemaUrl\":NaN}]}".to_vec(),
+            400,
+            "JSON",
         ),
     ] {
         let (got, answer) = post(format!("{}{path}", peer.http()), &headers, body).await;
@@ -184,5 +199,24 @@ async fn a_port_of_the_other_protocol_is_told() {
         let error = exporter.export(&export).await.expect_err("nothing can be taken").to_string();
         assert!(error.contains(other), "{error}");
     }
+    peer.end().await;
+}
+
+#[tokio::test]
+async fn a_body_that_falls_silent_is_refused_and_leaves_room() {
+    let Some(export) = export(1) else { return };
+    let mut peer = Peer::start(|_, _| {});
+    let mut stream = TcpStream::connect(peer.addresses[1]).await.unwrap();
+    let head = "POST /v1development/profiles HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\
+                Content-Type: application/x-protobuf\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&[0x0a; 10]).await.unwrap();
+    let mut answer = vec![0; 12];
+    let read = tokio::time::timeout(Duration::from_secs(30), stream.read_exact(&mut answer)).await;
+    read.expect("is answered").unwrap();
+    assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 408");
+    let mut exporter = Otlp::new(&peer.exporter(false), false).unwrap();
+    let (sent, _) = tokio::join!(exporter.export(&export), peer.next(Outcome::Delivered));
+    sent.unwrap();
     peer.end().await;
 }

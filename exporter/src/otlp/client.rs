@@ -37,6 +37,8 @@ pub(super) struct Client {
     /// Host and port of the other end.
     pub(super) place: String,
     headers: HeaderMap,
+    /// Time that one may take; zero sets no limit.
+    timeout: Duration,
 }
 
 impl Client {
@@ -61,7 +63,8 @@ impl Client {
             let _only_without_a_host = url.set_port(None);
         }
         let client = client(config, is_grpc, &url, &place)?;
-        Ok(Self { client, made: Instant::now(), url, place, headers })
+        let timeout = config.timeout(is_grpc);
+        Ok(Self { client, made: Instant::now(), url, place, headers, timeout })
     }
 
     /// Makes the client anew where it is old.
@@ -84,8 +87,8 @@ impl Client {
             headers.insert(name, value);
         }
         let mut request = self.client.post(self.url.clone()).headers(headers);
-        if !config.timeout.is_zero() {
-            request = request.timeout(config.timeout);
+        if !self.timeout.is_zero() {
+            request = request.timeout(self.timeout);
         }
         let sent = request.body(body).send().await;
         sent.map_err(|error| {
@@ -228,9 +231,10 @@ fn headers(config: &Config, is_grpc: bool) -> anyhow::Result<HeaderMap> {
     }
     if is_grpc {
         headers.insert(TE, HeaderValue::from_static("trailers"));
-        if !config.timeout.is_zero() {
+        let timeout = config.timeout(is_grpc);
+        if !timeout.is_zero() {
             // Who still works on a request then does it for nobody. Eight digits are allowed.
-            let milliseconds = config.timeout.as_millis().min(99_999_999);
+            let milliseconds = timeout.as_millis().min(99_999_999);
             let timeout = HeaderValue::try_from(format!("{milliseconds}m"));
             headers.insert("grpc-timeout", timeout.context("write the timeout")?);
         }

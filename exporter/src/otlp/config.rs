@@ -48,10 +48,10 @@ pub struct Config {
     pub auth: Option<Auth>,
     /// How a request is compressed; `''` is `none`. gRPC knows `gzip`, `zstd` and `snappy`.
     pub compression: Compression,
-    /// Time that one request may take; zero sets no limit.
-    #[serde(with = "quantity::duration")]
-    #[schemars(with = "quantity::DurationText")]
-    pub timeout: Duration,
+    /// Time that one request may take; zero sets no limit. Without it 5s for gRPC and 30s for HTTP.
+    #[serde(with = "quantity::some_duration")]
+    #[schemars(with = "Option<quantity::DurationText>")]
+    pub timeout: Option<Duration>,
     /// Size of a request before compression; it shrinks by itself where the other end refuses it.
     /// Without it 4 MiB for gRPC and 16 MiB for HTTP, which receivers take by default.
     #[serde(with = "quantity::size")]
@@ -133,7 +133,7 @@ impl Default for Config {
             user_agent: String::new(),
             auth: None,
             compression: Compression::default(),
-            timeout: Duration::from_secs(30),
+            timeout: None,
             request_bytes_max: 0,
             proxy_url: String::new(),
             reconnect_interval: Duration::from_secs(600),
@@ -162,7 +162,7 @@ impl Default for Config {
 impl Config {
     /// What cannot work, as pairs of a field and a message.
     pub fn check(&self, is_grpc: bool) -> Vec<(String, String)> {
-        let mut wrong = self.settings().check();
+        let mut wrong = self.settings(is_grpc).check();
         wrong.extend(self.sending_queue.check());
         let mut problem = |field: &str, message: &str| wrong.push((field.into(), message.into()));
         if let Some(message) = self.check_endpoint(is_grpc) {
@@ -211,6 +211,11 @@ impl Config {
             problem("reconnect_interval", "must be 1s or more");
         }
         wrong
+    }
+
+    /// Time that one request may take; zero sets no limit.
+    pub(super) fn timeout(&self, is_grpc: bool) -> Duration {
+        self.timeout.unwrap_or(Duration::from_secs(if is_grpc { 5 } else { 30 }))
     }
 
     /// What is wrong with where requests go.
@@ -287,9 +292,9 @@ impl Config {
     }
 
     /// How the engine treats this exporter. A push may be several requests, so it has more time.
-    pub fn settings(&self) -> Settings {
+    pub fn settings(&self, is_grpc: bool) -> Settings {
         Settings {
-            timeout: self.timeout.saturating_mul(64),
+            timeout: self.timeout(is_grpc).saturating_mul(64),
             retry: self.retry_on_failure.clone(),
             queue: self.sending_queue.queue(),
         }
@@ -364,7 +369,9 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(config.check(true), []);
-        assert_eq!(config.settings().queue, Queue::default());
+        assert_eq!(config.settings(true).queue, Queue::default());
+        let seconds = [true, false].map(|is_grpc| config.timeout(is_grpc).as_secs());
+        assert_eq!(seconds, [5, 30], "as the Collector has them");
         let fields: Vec<_> = Config { encoding: Encoding::Json, ..Config::default() }
             .check(true)
             .into_iter()

@@ -78,7 +78,7 @@ mod tests {
         let retry = Retry::default();
         for _ in 0..200 {
             let wait = Backoff::new(&retry).next(None).expect("retries for ever").as_secs_f64();
-            assert!((0.5..=1.5).contains(&wait), "{wait}");
+            assert!((2.5..=7.5).contains(&wait), "{wait}");
         }
     }
 }

@@ -35,7 +35,7 @@ pub type Problem = (String, String);
 pub struct Config {
     /// Start to start, for each type that has no interval of its own; without one, windows follow
     /// each other back to back and snapshots are a minute apart.
-    #[serde(deserialize_with = "some_duration")]
+    #[serde(deserialize_with = "pipeline::quantity::some_duration::deserialize")]
     #[schemars(with = "Option<pipeline::quantity::DurationText>")]
     pub interval: Option<Duration>,
     /// Time beyond its window that an answer may take.
@@ -93,13 +93,13 @@ pub struct ProfileConfig {
     /// Length of the window; a custom profile with one is asked with `?seconds=`.
     pub seconds: Option<u32>,
     /// Start to start, instead of the interval of the receiver.
-    #[serde(deserialize_with = "some_duration")]
+    #[serde(deserialize_with = "pipeline::quantity::some_duration::deserialize")]
     #[schemars(with = "Option<pipeline::quantity::DurationText>")]
     pub interval: Option<Duration>,
     /// Where the target serves it.
     pub path: Option<String>,
     /// Instead of the timeout of the receiver.
-    #[serde(deserialize_with = "some_duration")]
+    #[serde(deserialize_with = "pipeline::quantity::some_duration::deserialize")]
     #[schemars(with = "Option<pipeline::quantity::DurationText>")]
     pub timeout: Option<Duration>,
     /// Instead of the scheme of the target.
@@ -392,10 +392,6 @@ const TARGETS_MAX_DEFAULT: usize = 10_000;
 
 /// The shortest interval and timeout.
 const MIN: Duration = Duration::from_secs(1);
-
-fn some_duration<'de, D: Deserializer<'de>>(de: D) -> Result<Option<Duration>, D::Error> {
-    pipeline::quantity::duration::deserialize(de).map(Some)
-}
 
 impl<'de> Deserialize<'de> for Later {
     fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
