@@ -11,7 +11,7 @@ use pipeline::{
     reason::Refused,
 };
 
-use crate::functions::Details;
+use crate::{functions::Details, symbols::JOINED_BYTES_MAX};
 
 use super::{Head, Sample, Table};
 
@@ -72,9 +72,16 @@ pub(super) fn build(head: &Head, table: &Table, details: &ByName) -> Result<Prof
     maker.builder.finish(meta)
 }
 
-/// The numbers of a label, which the lake joins; `None` where it is text.
+/// The numbers of a label, which the lake joins; `None` where it is text, or so long that the last
+/// number may be cut.
 fn numbers(text: &str) -> Option<Vec<i64>> {
-    text.split(',').map(|number| number.parse().ok()).collect()
+    let whole = text.len() < JOINED_BYTES_MAX;
+    if whole { text.split(',').map(number).collect() } else { None }
+}
+
+/// A number as the lake writes it: `007` and `+7` can only be text.
+fn number(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|number: &i64| number.to_string() == text)
 }
 
 struct Maker<'a> {
@@ -172,5 +179,55 @@ impl Maker<'_> {
             resource,
             ..Meta::default()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline::profile::Temporality;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_what_the_lake_writes_for_numbers() {
+        for (text, want) in [
+            ("7", Some(vec![7])),
+            ("-8,0,9", Some(vec![-8, 0, 9])),
+            ("-9223372036854775808", Some(vec![i64::MIN])),
+            ("9223372036854775808", None),
+            ("", None),
+            ("7,", None),
+            ("7, 8", None),
+            ("a,7", None),
+            ("007", None),
+            ("+7", None),
+            ("-0", None),
+        ] {
+            assert_eq!(numbers(text), want, "{text}");
+        }
+        let many = "1,".repeat(JOINED_BYTES_MAX / 2 - 1) + "1";
+        assert_eq!(numbers(&many), Some(vec![1; JOINED_BYTES_MAX / 2]));
+        assert_eq!(numbers(&(many + "2")), None, "12 may be the start of 123");
+    }
+
+    /// Older files have units only, so plain numbers are text there.
+    #[test]
+    fn keys_without_an_entry_are_of_texts() {
+        let label = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let labels = vec![label("rows", "7"), label("size", "512")];
+        let table = Table::from([(Sample { labels, ..Sample::default() }, vec![1])]);
+        let head = Head {
+            types: vec![label("cpu", "nanoseconds")],
+            temporalities: vec![Temporality::Delta],
+            label_units: [label("size", "bytes")].into(),
+            ..Head::default()
+        };
+        let profile = build(&head, &table, &ByName::new()).unwrap();
+        let [rows, size] = profile.label_sets().get(1) else { panic!("two labels") };
+        let text = |label: &Label| match label.value {
+            LabelValue::Text(text) => profile.text(text).to_owned(),
+            LabelValue::Number(number, unit) => format!("{number} {}", profile.text(unit)),
+        };
+        assert_eq!((text(rows), text(size)), ("7".to_owned(), "512 bytes".to_owned()));
     }
 }

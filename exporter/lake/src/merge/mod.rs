@@ -1,6 +1,7 @@
 //! One profile out of many: a selection with all types of its profile, each stack down to the line.
 //!
-//! Names, system names, files, lines, labels and sums come back; addresses and mappings are gone.
+//! Names, system names, files, lines, labels and sums come back, numeric labels as numbers with
+//! their unit; addresses and mappings are gone.
 //! Deltas are added, gauges averaged as everywhere, and twins stand side by side again.
 
 mod build;
@@ -57,7 +58,7 @@ struct Head {
     period_type: String,
     period_unit: String,
     comments: BTreeSet<String>,
-    /// Units of numeric labels.
+    /// Units of numeric labels by key; empty for plain numbers. Other keys are of texts.
     label_units: BTreeMap<String, String>,
     services: BTreeSet<String>,
 }
@@ -304,7 +305,7 @@ fn head(ask: &Ask<'_>, filter: &crate::scan::filter::Filter) -> Result<Head, Err
         }
         all.windows.extend(part.windows);
         all.comments.extend(part.comments);
-        all.label_units.extend(part.label_units);
+        part.label_units.iter().for_each(|(key, unit)| all.add_unit(key, unit));
         all.services.extend(part.services);
     }
     all.time_us = all.windows.keys().map(|(_, time_us)| *time_us).min().unwrap_or(0);
@@ -342,9 +343,17 @@ impl Head {
                 }
             }
             self.services.insert(services.text(service).to_owned());
-            let pairs = label_units.pairs(set);
-            self.label_units.extend(pairs.map(|(k, v)| (k.to_owned(), v.to_owned())));
+            label_units.pairs(set).for_each(|(key, unit)| self.add_unit(key, unit));
         }
         Ok(())
+    }
+
+    /// Takes a key of numeric labels. Of several units the first in order stays, and any before
+    /// none: files are read by several threads, and whichever is first must not matter.
+    fn add_unit(&mut self, key: &str, unit: &str) {
+        let kept = self.label_units.entry(key.to_owned()).or_default();
+        if !unit.is_empty() && (kept.is_empty() || unit < kept.as_str()) {
+            unit.clone_into(kept);
+        }
     }
 }

@@ -114,6 +114,9 @@ const COMMENTS_BYTES_MAX: usize = 64 << 10;
 /// Samples whose stacks are looked up together, and rows that are.
 const BLOCK: usize = 32;
 
+/// In place of a unit: the string is not the key of a numeric label.
+const NO_NUMBER: u32 = u32::MAX;
+
 impl Batch {
     /// An empty batch. Go's numeric label `bytes` multiplies the rows of heap profiles, so it is
     /// kept only on demand.
@@ -270,20 +273,28 @@ impl Batch {
         }
     }
 
-    /// Units of numeric labels by key, which is none for plain numbers; of several units one stays.
+    /// Units of numeric labels by key, none for plain numbers; of several the first one stays, as
+    /// google/pprof has it.
     fn label_units<'a>(&self, profile: &'a Profile) -> Vec<(&'a str, &'a str)> {
-        let mut seen: Vec<(u32, u32)> = Vec::new();
+        // By string index, because a profile may have nearly as many keys as labels.
+        let (mut unit_of, mut keys) = (Vec::new(), Vec::new());
         let (labels, _) = profile.label_sets().parts();
         for label in labels {
-            if let LabelValue::Number(_, unit) = label.value
-                && !seen.contains(&(label.key, unit))
-            {
-                seen.push((label.key, unit));
+            let LabelValue::Number(_, unit) = label.value else { continue };
+            if unit_of.is_empty() {
+                unit_of.resize(profile.strings().len(), NO_NUMBER);
+            }
+            let known = &mut unit_of[label.key as usize];
+            if *known == NO_NUMBER {
+                keys.push(label.key);
+            }
+            if matches!(*known, 0 | NO_NUMBER) {
+                *known = unit;
             }
         }
-        let mut units: Vec<(&str, &str)> = seen
+        let mut units: Vec<(&str, &str)> = keys
             .into_iter()
-            .map(|(key, unit)| (profile.text(key), profile.text(unit)))
+            .map(|key| (profile.text(key), profile.text(unit_of[key as usize])))
             .filter(|(key, _)| self.keep_bytes_label || *key != "bytes")
             .collect();
         units.sort_by_key(|(key, unit)| (*key, unit.is_empty()));

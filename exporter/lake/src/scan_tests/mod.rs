@@ -5,6 +5,7 @@ mod cost;
 mod damage;
 mod gauges;
 mod jitter;
+mod labels;
 mod naive;
 mod property;
 mod questions;

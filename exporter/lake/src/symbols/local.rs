@@ -11,8 +11,8 @@ const SPAN_ID: &str = "span_id";
 pub const SIZE_LABEL: &str = "bytes";
 
 /// Longest text of several values of one key; without a limit a few long ones could be joined in
-/// many ways.
-const JOINED_BYTES_MAX: usize = 1 << 10;
+/// many ways. One of this length may have been cut anywhere.
+pub const JOINED_BYTES_MAX: usize = 1 << 10;
 
 /// Entries of a table that are looked up together, so that the misses of the cache overlap.
 const BLOCK: usize = 32;

@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 pub use arena::Texts;
 use arena::{Words, mix};
-pub use local::{Local, SIZE_LABEL};
+pub use local::{JOINED_BYTES_MAX, Local, SIZE_LABEL};
 use order::Order;
 pub use stack::Stack;
 use table::{Table, WideTable};

@@ -22,9 +22,11 @@ func small() *profile.Profile {
 		SampleType: []*profile.ValueType{{Type: "n", Unit: "count"}, {Type: "n", Unit: "bytes"}},
 		Sample: []*profile.Sample{
 			{Location: []*profile.Location{inlined, outer}, Value: []int64{5, 50},
-				Label: map[string][]string{"k": {"a"}}},
+				Label: map[string][]string{"k": {"a"}}, NumLabel: map[string][]int64{"k": {7}, "size": {16, 32}},
+				NumUnit: map[string][]string{"size": {"bytes", ""}}},
 			{Location: []*profile.Location{mapped, outer}, Value: []int64{-2, 0}},
-			{Location: []*profile.Location{nowhere, bare}, Value: []int64{1, 1}, Label: map[string][]string{"k": {"a", "b"}}},
+			{Location: []*profile.Location{nowhere, bare}, Value: []int64{1, 1}, Label: map[string][]string{"k": {"a", "b"}},
+				NumLabel: map[string][]int64{"size": {16, 32}}},
 			{Value: []int64{7, 7}},
 			{Location: []*profile.Location{bare}, Value: []int64{-4, 0}},
 		},
@@ -58,6 +60,13 @@ func TestOf(t *testing.T) {
 	labels := map[string]map[string][]int64{"k": {"a": {6, 51}, "b": {1, 1}}}
 	if !reflect.DeepEqual(got.Labels, labels) {
 		t.Errorf("labels: %v", got.Labels)
+	}
+	numbers := map[string]map[string][]int64{
+		"k":    {"7 ": {5, 50}},
+		"size": {"16 bytes": {5, 50}, "16 ": {1, 1}, "32 ": {6, 51}},
+	}
+	if !reflect.DeepEqual(got.Numbers, numbers) {
+		t.Errorf("numeric labels: %v", got.Numbers)
 	}
 }
 
