@@ -75,7 +75,7 @@ impl Spool {
     }
 
     /// Looks after the disk: tries again where it failed, sets ballast aside again. To be called
-    /// about once a second.
+    /// about once a second. Joins small segments where there are many.
     pub fn tend(&self) {
         let mut writer = lock(&self.writer);
         if !self.is_writable() && self.repair(&mut writer).is_ok() {
@@ -91,6 +91,9 @@ impl Spool {
         }
         if self.has_room(0) {
             lock(&self.ballast).restore(self.now_unix_ms());
+        }
+        if self.is_writable() && self.repair(&mut writer).is_ok() {
+            self.join_small(&mut writer);
         }
     }
 
@@ -157,7 +160,7 @@ impl Spool {
     }
 
     /// Whether a segment of this size may be added within budget, floor and ballast.
-    fn has_room(&self, bytes: u64) -> bool {
+    pub(super) fn has_room(&self, bytes: u64) -> bool {
         if !self.within_budget(bytes) {
             return false;
         }
@@ -210,7 +213,13 @@ impl Spool {
         }
     }
 
-    fn write_segment(&self, writer: &mut Writer, name: &str, bytes: &[u8]) -> io::Result<()> {
+    /// Writes a segment under its name, for certain or not at all.
+    pub(super) fn write_segment(
+        &self,
+        writer: &mut Writer,
+        name: &str,
+        bytes: &[u8],
+    ) -> io::Result<()> {
         writer.temp += 1;
         let temp = self.dir.join(format!(".{name}.{}.tmp", writer.temp));
         storage::write_new(&*self.disk, &temp, bytes)?;

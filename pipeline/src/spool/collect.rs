@@ -96,10 +96,9 @@ impl Spool {
         let head = lock(&self.state).head;
         self.keep_numbers(head)?;
         let mut state = lock(&self.state);
-        let Ok(at) = state.segments.binary_search_by_key(&frame.records.start, |f| f.records.start)
-        else {
-            return Ok(());
-        };
+        // It may have become a part of another meanwhile.
+        let at = state.segments.binary_search_by_key(&frame.records.start, |f| f.records.start);
+        let Some(at) = at.ok().filter(|at| state.segments[*at] == *frame) else { return Ok(()) };
         state.segments.remove(at);
         state.bytes -= frame.bytes;
         drop(state);

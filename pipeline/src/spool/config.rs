@@ -22,6 +22,8 @@ pub struct SpoolConfig {
     pub segment_bytes_max: u64,
     /// Most records in one segment.
     pub segment_records_max: usize,
+    /// Number of segments above which small ones are joined.
+    pub segments_many: usize,
     /// A record older than this is dropped as `expired` when a reader comes to it.
     pub max_age: Duration,
     /// What happens to records when the spool is full.
@@ -41,6 +43,7 @@ impl Default for SpoolConfig {
             record_bytes_max: 16 * MIB,
             segment_bytes_max: 32 * MIB,
             segment_records_max: 16_384,
+            segments_many: 10_000,
             max_age: Duration::from_secs(24 * 60 * 60),
             full: FullPolicy::Block,
             ring_bytes_max: 64 * MIB,

@@ -14,6 +14,7 @@ mod cursor;
 mod dead;
 mod error;
 mod exporters;
+mod join;
 mod names;
 mod reader;
 mod recover;
@@ -201,5 +202,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod fault_tests;
+#[cfg(test)]
+mod join_tests;
 #[cfg(test)]
 mod tests;

@@ -191,7 +191,7 @@ impl Reader {
         let fresh = lock(&self.spool.state).fresh.clone();
         self.loaded = match fresh.filter(|fresh| fresh.frame == *frame) {
             Some(fresh) => Some(fresh),
-            None => match self.read(frame)? {
+            None => match self.spool.read_segment(frame)? {
                 Ok(segment) => Some(Arc::new(segment)),
                 Err(flaw) => {
                     self.spool.lose(frame, flaw)?;
@@ -201,13 +201,16 @@ impl Reader {
         };
         Ok(self.loaded.clone())
     }
+}
 
-    fn read(&self, frame: &Frame) -> Result<Result<Segment, Flaw>, SpoolError> {
-        let path = self.spool.segment_path(frame);
+impl Spool {
+    /// A segment from the disk, checked; or what is wrong with it.
+    pub(super) fn read_segment(&self, frame: &Frame) -> Result<Result<Segment, Flaw>, SpoolError> {
+        let path = self.segment_path(frame);
         let mut attempts = 0;
         let error = loop {
             attempts += 1;
-            match self.spool.disk.read(&path, frame.bytes) {
+            match self.disk.read(&path, frame.bytes) {
                 Ok(bytes) => {
                     let segment = Segment::decode(Bytes::from(bytes));
                     return Ok(segment.and_then(|segment| {

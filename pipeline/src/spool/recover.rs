@@ -2,6 +2,7 @@
 //! Nothing that is found stops the start; only a disk that gives no access does, or files of a
 //! newer version that hold positions.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -115,7 +116,7 @@ impl Spool {
 
     /// Sorts what the directory holds into good segments and bad ones; temp files go.
     fn check_segments(&self, entries: Vec<Entry>) -> Result<Checked, SpoolError> {
-        let (mut frames, mut bad) = (Vec::<Frame>::new(), Vec::new());
+        let (mut good, mut bad) = (Vec::new(), Vec::new());
         let mut files: Vec<_> = entries.into_iter().filter(|e| e.kind != EntryKind::Dir).collect();
         files.sort_by(|a, b| a.name.cmp(&b.name));
         for entry in files {
@@ -127,18 +128,36 @@ impl Spool {
                 continue;
             }
             match self.check_segment(&entry)? {
-                Ok(frame) => {
-                    let before = frames.last().map_or(0, |last| last.records.end);
-                    if frame.records.start < before {
-                        bad.push((entry, Flaw::Overlap));
-                    } else {
-                        frames.push(frame);
-                    }
-                }
+                Ok(frame) => good.push((entry, frame)),
                 Err(flaw) => bad.push((entry, flaw)),
             }
         }
-        Ok((frames, bad))
+        // A joined segment comes before what it was joined of, which a crash may have left.
+        good.sort_by_key(|(_, frame)| (frame.records.start, Reverse(frame.records.end)));
+        let (mut kept, mut joined) = (Vec::<(Entry, Frame)>::new(), None);
+        for (entry, frame) in good {
+            let covering = kept.last().filter(|(_, last)| frame.records.start < last.records.end);
+            let Some((_, last)) = covering else {
+                joined = None;
+                kept.push((entry, frame));
+                continue;
+            };
+            if joined.is_none() {
+                joined = Some(self.read_segment(last)?);
+            }
+            match &joined {
+                Some(Ok(joined)) if self.is_joined_in(&frame, joined) => {
+                    let _ = self.disk.remove(&self.dir.join(&entry.name));
+                }
+                Some(Err(flaw)) => {
+                    bad.extend(kept.pop().map(|(entry, _)| (entry, *flaw)));
+                    joined = None;
+                    kept.push((entry, frame));
+                }
+                _ => bad.push((entry, Flaw::Overlap)),
+            }
+        }
+        Ok((kept.into_iter().map(|(_, frame)| frame).collect(), bad))
     }
 
     fn check_segment(&self, entry: &Entry) -> Result<Result<Frame, Flaw>, SpoolError> {

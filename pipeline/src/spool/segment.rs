@@ -130,12 +130,7 @@ pub(super) fn encode(first: u64, appended_unix_ms: u64, payloads: &[Payload]) ->
     let count = records(payloads) as u32;
     let version = if count as usize == payloads.len() { 1 } else { VERSION };
     let mut out = BytesMut::with_capacity(encoded_bytes(payloads) as usize);
-    out.put_slice(MAGIC);
-    out.put_u32_le(version);
-    out.put_u64_le(first);
-    out.put_u32_le(count);
-    put_crc(&mut out, 0);
-    debug_assert_eq!(out.len(), HEADER_BYTES);
+    put_header(&mut out, version, first, count);
     let mut offsets = Vec::with_capacity(count as usize);
     for payload in payloads {
         let at = out.len();
@@ -147,25 +142,55 @@ pub(super) fn encode(first: u64, appended_unix_ms: u64, payloads: &[Payload]) ->
         out.put_slice(&payload.head);
         out.put_slice(&payload.bytes);
     }
-    let index_at = out.len() as u32;
-    offsets.into_iter().for_each(|offset| out.put_u32_le(offset));
+    sealed(out, first, &offsets, appended_unix_ms)
+}
+
+/// Segments whose records follow each other as one; the caller has checked the limits.
+pub(super) fn join(segments: &[Segment]) -> (Frame, Bytes) {
+    let first = segments.first().map_or(0, |segment| segment.frame.records.start);
+    let count = |segment: &Segment| segment.frame.records.end - segment.frame.records.start;
+    let count = segments.iter().map(count).sum::<u64>() as u32;
+    let version = if segments.iter().any(Segment::may_share) { VERSION } else { 1 };
+    let mut out = BytesMut::with_capacity(segments.iter().map(|s| s.bytes.len()).sum());
+    put_header(&mut out, version, first, count);
+    let mut offsets = Vec::with_capacity(count as usize);
+    for segment in segments {
+        let shift = out.len() - HEADER_BYTES;
+        let entries = segment.frame.records.clone().filter_map(|seq| segment.entry(seq));
+        offsets.extend(entries.map(|entry| (entry + shift) as u32));
+        // A record's own sum says nothing of its place.
+        out.put_slice(&segment.bytes[HEADER_BYTES..segment.index_at()]);
+    }
+    let oldest = segments.iter().map(|segment| segment.frame.oldest_unix_ms).min();
+    sealed(out, first, &offsets, oldest.unwrap_or_default())
+}
+
+fn put_header(out: &mut BytesMut, version: u32, first: u64, count: u32) {
+    out.put_slice(MAGIC);
+    out.put_u32_le(version);
+    out.put_u64_le(first);
+    out.put_u32_le(count);
+    put_crc(out, 0);
+    debug_assert_eq!(out.len(), HEADER_BYTES);
+}
+
+/// Puts index and tail behind the records.
+fn sealed(mut out: BytesMut, first: u64, offsets: &[u32], oldest_unix_ms: u64) -> (Frame, Bytes) {
+    let (index_at, count) = (out.len() as u32, offsets.len() as u32);
+    offsets.iter().for_each(|offset| out.put_u32_le(*offset));
     let tail = out.len();
     let whole_crc = crc32c::crc32c(&out);
     out.put_u64_le(first);
     out.put_u32_le(count);
     out.put_u32_le(index_at);
-    out.put_u64_le(appended_unix_ms);
+    out.put_u64_le(oldest_unix_ms);
     out.put_u64_le(tail as u64);
     out.put_u32_le(whole_crc);
     // The tail has a sum of its own, so that opening a spool reads no bodies.
     put_crc(&mut out, tail);
     out.put_slice(END_MAGIC);
-    let frame = Frame {
-        records: first..first + u64::from(count),
-        bytes: out.len() as u64,
-        oldest_unix_ms: appended_unix_ms,
-    };
-    (frame, out.freeze())
+    let records = first..first + u64::from(count);
+    (Frame { records, bytes: out.len() as u64, oldest_unix_ms }, out.freeze())
 }
 
 fn put_crc(out: &mut BytesMut, from: usize) {
@@ -224,8 +249,8 @@ impl Segment {
         if whole_crc != Some(crc32c::crc32c(&bytes[..tail_at])) {
             return Err(Flaw::Checksum);
         }
-        let may_share = header[8..12] != 1_u32.to_le_bytes();
         let segment = Self { frame, bytes };
+        let may_share = segment.may_share();
         // The sums are right, so a wrong length or offset would be a writer's bug; walking the
         // records once makes sure that no later step can run past the end.
         let (mut at, mut before) = (HEADER_BYTES, None);
@@ -239,6 +264,11 @@ impl Segment {
             (at, before) = (payload.end, Some(entry));
         }
         Ok(segment)
+    }
+
+    /// Whether it is of the version in which records may share a payload.
+    fn may_share(&self) -> bool {
+        self.bytes[MAGIC.len()..MAGIC.len() + 4] != 1_u32.to_le_bytes()
     }
 
     /// The record with this number; `None` where the segment has no such record.

@@ -53,6 +53,8 @@ impl Case {
                 ring_bytes_max: 2_000,
                 ring_files_max: 4,
                 full,
+                // Two that follow each other are joined.
+                segments_many: 4,
                 ..SpoolConfig::default()
             },
             model,
@@ -73,9 +75,9 @@ impl Case {
             0..=9 => self.append()?,
             10..=14 => self.read(name)?,
             15..=17 => self.settle(name)?,
-            18..=20 => self.plan(name)?,
-            21..=22 => self.save(name),
-            23 => self.spool().tend(),
+            18..=19 => self.plan(name)?,
+            20..=21 => self.save(name),
+            22..=23 => self.spool().tend(),
             24 => drop(self.now.fetch_add(1_000, Ordering::SeqCst)),
             25 => drop(self.spool().dead_letter(name, &[1; 700], "refused")),
             26..=27 => self.disk.crash_after(1 + self.rng.below(30)),
