@@ -196,7 +196,9 @@ def text(found):
     ms = {name: found[name] * 1e3 for name in found
           if name.startswith(("receive", "forward"))}
     return f"""* **OTLP**: the {found["profiles"]} CPU profiles as {found["requests"]} requests of ten profiles each, by HTTP in
-  protobuf with gzip ({found["together_bytes"] / 1e6:.1f} MB), {CONNECTIONS} at a time as a Collector sends them, to profpipe and to an OpenTelemetry Collector 0.159; of {ROUNDS} rounds the least.
+  protobuf with gzip ({found["together_bytes"] / 1e6:.1f} MB), {CONNECTIONS} at a time as a Collector sends them,
+  to profpipe and to an OpenTelemetry Collector 0.159; of {ROUNDS} rounds the least. Where fewer come at a time each costs
+  more here, because a segment of the spool and its `fsync` are for fewer.
   Into the durable spool {ms["receive"]:.0f} ms of CPU, the Collector's `otlp` receiver to its `file` exporter {ms["receive_collector"]:.0f} ms.
   Through the durable spool to the exporter `otlp_grpc` {ms["forward"]:.0f} ms, the Collector from `otlp` to `otlp_grpc` with its
   queue in memory {ms["forward_collector"]:.0f} ms; both send to a third process.
