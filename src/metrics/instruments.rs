@@ -240,6 +240,9 @@ const SCRAPES: &[(&str, &str, &str, Scraped)] = &[
     ("profpipe_scrape_adjusted_times", "Profiles whose time was far off", "", |c| {
         c.timestamps_adjusted
     }),
+    ("profpipe_scrape_repaired_texts", "Strings that were no UTF-8 or too long", "", |c| {
+        c.repaired
+    }),
     ("profpipe_scrape_restarts", "Snapshots whose counters had fallen", "", |c| c.restarts),
     ("profpipe_scrape_clocks_back", "Snapshots older than the one before", "", |c| c.clocks_back),
 ];

@@ -13,7 +13,12 @@ fi
 (cd tests/demo && go build -o "$target/demo" .)
 "$target/demo" -listen 127.0.0.1:6060 >/dev/null &
 demo=$!
-echo "the demo shop is at http://127.0.0.1:6060; its first flame graph comes within 20 seconds"
+sleep 0.5
+if kill -0 $demo 2>/dev/null; then
+  echo "the demo shop is at http://127.0.0.1:6060; its first flame graph comes within 20 seconds"
+else
+  echo "the demo shop did not start: is port 6060 in use? What listens there is profiled in its place" >&2
+fi
 "$profpipe" run --config configs/quickstart.yaml --data-dir "$data" "$@" &
 main=$!
 trap 'kill $main $demo 2>/dev/null || true' INT TERM EXIT

@@ -14,7 +14,7 @@ use pipeline::{
     },
 };
 
-use super::expected;
+use super::{expected, read};
 use crate::support::{
     cli::{import, profpipe, top},
     made::{MINUTE_NS, START_NS},
@@ -115,8 +115,8 @@ fn write_labelled(file: &Path) {
         ["cpu", "nanoseconds", "main.work"].map(|text| b.string(text).unwrap());
     let [size, bytes, rows, many] = ["size", "bytes", "rows", "many"].map(|t| b.string(t).unwrap());
     let [tier, gold, widgets] = ["tier", "gold", "widgets"].map(|text| b.string(text).unwrap());
-    let function = Function { name, system_name: name, ..Function::default() };
-    let function = b.function(function).unwrap();
+    let system_name = b.string("main.work-fm").unwrap();
+    let function = b.function(Function { name, system_name, ..Function::default() }).unwrap();
     b.line(Line { function, line: 1, column: 0 }).unwrap();
     let location = Location { mapping: NO_MAPPING, address: 0, folded: false };
     let location = b.location(location).unwrap();
@@ -148,6 +148,12 @@ fn numeric_labels_come_out_of_the_lake_as_numbers() {
     write_labelled(&file);
     import(&lake, "labelled", &[&file]).ok();
     merge_lake(&lake, "labelled", &merged);
+    let [came, left] = [&file, &merged].map(|file| {
+        let profile = read(file).unwrap();
+        let system = |function: &Function| profile.text(function.system_name).to_owned();
+        profile.functions().iter().map(system).collect::<Vec<_>>()
+    });
+    assert_eq!((left, came), (vec!["main.work-fm".to_owned()], vec!["main.work-fm".to_owned()]));
     let sums = oracle.sums(&[file, merged]);
     let units: Vec<&str> =
         sums[0].numbers.values().flat_map(|v| v.keys()).map(|v| v.as_str()).collect();

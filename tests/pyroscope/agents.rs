@@ -114,6 +114,14 @@ service: {{pipelines: {{profiles: {{receivers: [pprof, pyroscope], exporters: [p
     let own = "mutex:contentions&focus=main.holdLock";
     agree(&running, own, "sync.(*Mutex).Unlock", 10).await;
     assert!(!flat(&running, "pushed", "block:delay").await.is_empty(), "block is told from mutex");
+    // What is in use is a gauge: the same at any moment, however often it is looked at.
+    for (kind, function, want) in [
+        ("heap:inuse_space&gauge=last", "main.keep", 8 << 20),
+        ("heap:inuse_objects&gauge=last", "main.keep", 1),
+        ("goroutine:goroutine&gauge=last&focus=main.park", "runtime.gopark", 7),
+    ] {
+        assert_eq!(agree(&running, kind, function, want).await, want, "{kind} of {function}");
+    }
     let burnt = String::from_utf8(ask(&format!("{}/sent", agent.url)).await).unwrap();
     let burnt: i64 = burnt.parse().unwrap();
     assert!(burnt > 100_000_000, "{burnt} ns of two seconds were seen");

@@ -24,6 +24,7 @@ struct Counters {
     body_bytes: AtomicU64,
     skipped_ticks: AtomicU64,
     timestamps_adjusted: AtomicU64,
+    repaired: AtomicU64,
     restarts: AtomicU64,
     clocks_back: AtomicU64,
     lateness: Watcher,
@@ -65,6 +66,8 @@ pub struct ScrapeCounts {
     pub skipped_ticks: u64,
     /// Profiles whose time was so far off that the time of the scrape took its place.
     pub timestamps_adjusted: u64,
+    /// Strings that were no UTF-8, or so long that only their tail was kept.
+    pub repaired: u64,
     /// Snapshots whose counters had fallen, because the process started anew.
     pub restarts: u64,
     /// Snapshots older than the one before, so that what happened in between is not known.
@@ -82,6 +85,7 @@ impl ScrapeMetrics {
             body_bytes: counters.body_bytes.load(Relaxed),
             skipped_ticks: counters.skipped_ticks.load(Relaxed),
             timestamps_adjusted: counters.timestamps_adjusted.load(Relaxed),
+            repaired: counters.repaired.load(Relaxed),
             restarts: counters.restarts.load(Relaxed),
             clocks_back: counters.clocks_back.load(Relaxed),
         }
@@ -132,6 +136,10 @@ impl ScrapeMetrics {
 
     pub(super) fn clock_back(&self) {
         self.0.clocks_back.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn repaired(&self, texts: u64) {
+        self.0.repaired.fetch_add(texts, Relaxed);
     }
 
     pub(super) fn timestamp_adjusted(&self) {

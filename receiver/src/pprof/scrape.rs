@@ -73,10 +73,11 @@ pub(super) struct Scraper {
     restarts: watch::Sender<u64>,
 }
 
-/// What an answer became, and whether its time had to be put right.
+/// What an answer became, and whether its time and how many of its strings had to be put right.
 struct Digest {
     delta: Delta,
     adjusted: bool,
+    repaired: u64,
 }
 
 /// Why no profile came to rest.
@@ -216,6 +217,7 @@ impl Scraper {
         if digest.adjusted {
             shared.metrics.timestamp_adjusted();
         }
+        shared.metrics.repaired(digest.repaired);
         if digest.delta.turned_back {
             shared.metrics.clock_back();
             let endpoint = &self.target.target.address;
@@ -285,11 +287,12 @@ async fn digest(
     let (body, shot) = answer;
     let read = move |decoders: &mut Decoders, body: &Arc<Vec<u8>>, limits: &Limits| {
         let profile = decoders.pprof.decode(body, limits)?;
+        let repaired = decoders.pprof.repaired();
         let keep = &shot.settings.keep_sample_types;
         let profile = if keep.is_empty() { profile } else { keep_types(&profile, keep, limits)? };
         let (profile, adjusted) = prepare(profile, &shot);
         let delta = delta(profile, baseline.as_deref(), limits)?;
-        Ok(Digest { delta, adjusted })
+        Ok(Digest { delta, adjusted, repaired })
     };
     let (place, digested) = place.decode(body, read).await?;
     let digest = digested?;

@@ -26,6 +26,8 @@ pub struct Decoder {
     spare: Option<Profile>,
     /// Key of a numeric label that nobody wants.
     unwanted: Option<&'static str>,
+    /// Strings of the profile at hand that are not as they came.
+    repaired: u64,
 }
 
 /// Reads one profile; see [`Decoder::decode`].
@@ -61,6 +63,11 @@ impl Decoder {
         profile
     }
 
+    /// How many strings of the last profile were no UTF-8, or too long.
+    pub fn repaired(&self) -> u64 {
+        self.repaired
+    }
+
     /// Takes a profile back that is no longer needed: the next one is built in its memory.
     pub fn recycle(&mut self, profile: Profile) {
         self.spare = Some(profile).filter(|profile| profile.bytes() <= KEPT_BYTES_MAX);
@@ -81,7 +88,9 @@ impl Decoder {
             Some(profile) => Builder::reuse(profile, limits),
             None => (Builder::new(limits), Default::default()),
         };
-        builder.strings(tables::strings(bytes, &parts.strings, limits, memory)?)?;
+        let (strings, repaired) = tables::strings(bytes, &parts.strings, limits, memory)?;
+        builder.strings(strings)?;
+        self.repaired = repaired;
         builder.reserve(parts.locations.len(), parts.samples.len());
         let Self { mappings, functions, locations, .. } = self;
         mappings.reset(parts.mappings.len());

@@ -1,5 +1,7 @@
 //! The tables of a profile: strings, mappings, functions, locations.
 
+use std::borrow::Cow;
+
 use super::ids::Ids;
 use crate::{
     codec::wire::{Cursor, Span},
@@ -12,14 +14,14 @@ use crate::{
 const CHUNK: usize = 64;
 
 /// All strings at once: they are copied behind each other and checked for UTF-8 as one text. What
-/// is not UTF-8 is replaced, and of what is too long the tail stays. They take the place of what
-/// is in the memory given.
+/// is not UTF-8 is replaced, and of what is too long the tail stays; how many strings that changed
+/// comes beside them. They take the place of what is in the memory given.
 pub fn strings(
     bytes: &[u8],
     spans: &[Span],
     limits: &Limits,
     (mut text, mut ends): (Vec<u8>, Vec<u32>),
-) -> Result<Strings, Refused> {
+) -> Result<(Strings, u64), Refused> {
     match spans.first() {
         None => return Err(Refused::new(Reason::BadReference, "no string table")),
         Some((start, end)) if start != end => {
@@ -48,19 +50,20 @@ pub fn strings(
     text.truncate(length);
     let whole = short.then(|| String::from_utf8(text).ok()).flatten();
     Ok(whole
-        .and_then(|text| Strings::from_parts(text, ends))
+        .and_then(|text| Some((Strings::from_parts(text, ends)?, 0)))
         .unwrap_or_else(|| repaired(bytes, spans, limits)))
 }
 
 #[cold]
-fn repaired(bytes: &[u8], spans: &[Span], limits: &Limits) -> Strings {
-    let mut strings = Strings::default();
+fn repaired(bytes: &[u8], spans: &[Span], limits: &Limits) -> (Strings, u64) {
+    let (mut strings, mut count) = (Strings::default(), 0);
     for &(start, end) in &spans[1..] {
         let text = String::from_utf8_lossy(&bytes[start as usize..end as usize]);
         let cut = text.ceil_char_boundary(text.len().saturating_sub(limits.string_bytes_max));
+        count += u64::from(cut > 0 || matches!(text, Cow::Owned(_)));
         strings.push(&text[cut..]);
     }
-    strings
+    (strings, count)
 }
 
 /// A string index that came over the wire.

@@ -174,11 +174,18 @@ fn empty_messages_do_not_become_memory() {
 #[test]
 fn strings_that_are_no_text_are_repaired() {
     let mut fields = fields();
+    let mut decoder = Decoder::default();
+    let mut read = |fields: &[(u64, Vec<u8>)]| {
+        let profile = decoder.decode(&encode_fields(fields), &Limits::default()).unwrap();
+        (profile, decoder.repaired())
+    };
+    assert_eq!(read(&fields).1, 0);
     fields[8].1 = vec![b'm', 0xff, b'n'];
-    let profile = decode(&encode_fields(&fields), &Limits::default()).unwrap();
-    assert_eq!(profile.text(profile.functions()[0].name), "m\u{fffd}n");
+    let (profile, repaired) = read(&fields);
+    assert_eq!((profile.text(profile.functions()[0].name), repaired), ("m\u{fffd}n", 1));
     fields[8].1 = [b"x".repeat(1 << 17), b"tail".to_vec()].concat();
-    let profile = decode(&encode_fields(&fields), &Limits::default()).unwrap();
+    let (profile, repaired) = read(&fields);
+    assert_eq!(repaired, 1);
     let name = profile.text(profile.functions()[0].name);
     assert_eq!((name.len(), &name[name.len() - 5..]), (64 << 10, "xtail"));
 }

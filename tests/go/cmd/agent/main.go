@@ -4,7 +4,8 @@
 //
 // /work?n=N does known work: N calls of main.newNode, one object each, N/10 of main.newLarge, some waiting
 // for a lock, and CPU time in main.burn. /flush pushes what there is and waits until the server has it. /sent
-// says how much CPU time of main.burn is in the profiles that the server took, in nanoseconds.
+// says how much CPU time of main.burn is in the profiles that the server took, in nanoseconds. All the while
+// main.keep has 8 MiB in use, and seven goroutines wait in main.park.
 package main
 
 import (
@@ -34,9 +35,20 @@ type node struct {
 var (
 	nodes  [100]*node
 	blocks [100][]byte
+	kept   []byte
 	sink   uint64
 	lock   sync.Mutex
 )
+
+//go:noinline
+func keep() {
+	kept = make([]byte, 8<<20)
+}
+
+//go:noinline
+func park() {
+	select {}
+}
 
 //go:noinline
 func newNode(i int) {
@@ -177,6 +189,13 @@ func main() {
 	runtime.MemProfileRate = 1
 	runtime.SetBlockProfileRate(1)
 	runtime.SetMutexProfileFraction(1)
+	keep()
+	for range 7 {
+		go park()
+	}
+	// What was allocated is in a heap profile after the second collection.
+	runtime.GC()
+	runtime.GC()
 	if len(os.Args) > 1 {
 		sent := &recorder{}
 		profiler := push(os.Args[1], sent)
