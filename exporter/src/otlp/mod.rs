@@ -132,7 +132,7 @@ impl Otlp {
 }
 
 impl Progress {
-    /// What a request made of a part of the profiles came to.
+    /// The profiles from where the push stands up to `end` were refused for good.
     fn refuse(&mut self, end: Position, places: &[usize], error: &anyhow::Error) {
         let last = end.profiles + usize::from(end.rows > 0);
         self.refused.places.extend(&places[self.at.profiles..last]);

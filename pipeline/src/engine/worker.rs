@@ -345,7 +345,7 @@ impl Worker {
         Ok((profiles, whole))
     }
 
-    /// Keeps what was refused for good, each profile by itself.
+    /// Keeps what was refused for good, each profile by itself, and gives it back.
     async fn dead_letter(
         &mut self,
         letters: Vec<(Record, Stored)>,
