@@ -5,7 +5,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Stdio,
-    sync::OnceLock,
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -46,6 +46,7 @@ pub async fn is_there() -> bool {
 pub struct Collector {
     child: Child,
     config: PathBuf,
+    log: Arc<Mutex<String>>,
 }
 
 impl Collector {
@@ -53,7 +54,13 @@ impl Collector {
     pub async fn start(dir: &Path, config: &str) -> Self {
         let file = dir.join("collector.yaml");
         fs::write(&file, config).unwrap();
-        Self { child: spawn(&file).await, config: file }
+        let (child, log) = spawn(&file).await;
+        Self { child, config: file, log }
+    }
+
+    /// What it has written to standard error since its last start.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 
     /// kill -9, at any moment of whatever it does.
@@ -71,7 +78,7 @@ impl Collector {
 
     /// Starts it again with the same config.
     pub async fn restart(&mut self) {
-        self.child = spawn(&self.config).await;
+        (self.child, self.log) = spawn(&self.config).await;
     }
 
     fn pid(&self) -> u32 {
@@ -79,18 +86,17 @@ impl Collector {
     }
 }
 
-async fn spawn(config: &Path) -> Child {
+async fn spawn(config: &Path) -> (Child, Arc<Mutex<String>>) {
     let program = program().expect("the test asked whether it is there");
     let mut command = Command::new(program);
     command.arg("--config").arg(config).arg("--feature-gates=service.profilesSupport");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let mut said = String::new();
+    let log = Arc::new(Mutex::new(String::new()));
     let ready = async {
         while let Some(line) = lines.next_line().await.unwrap() {
-            said.push_str(&line);
-            said.push('\n');
+            push(&log, &line);
             if line.contains(READY) {
                 return true;
             }
@@ -98,10 +104,21 @@ async fn spawn(config: &Path) -> Child {
         false
     };
     let ready = timeout(READY_MAX, ready).await;
-    assert!(matches!(ready, Ok(true)), "the Collector did not start: {said}");
+    assert!(matches!(ready, Ok(true)), "the Collector did not start: {}", log.lock().unwrap());
     // What it says later is read, so that it never waits for us.
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    child
+    let later = Arc::clone(&log);
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = lines.next_line().await {
+            push(&later, &line);
+        }
+    });
+    (child, log)
+}
+
+fn push(log: &Mutex<String>, line: &str) {
+    let mut log = log.lock().unwrap();
+    log.push_str(line);
+    log.push('\n');
 }
 
 /// A config: an OTLP receiver on these ports of gRPC and HTTP, and exporters, by name, with their

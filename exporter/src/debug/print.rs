@@ -2,7 +2,7 @@
 //! knows the one reads the other. It shows the request that an OTLP exporter would send.
 //! <https://github.com/open-telemetry/opentelemetry-collector/tree/main/exporter/debugexporter>
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -64,7 +64,7 @@ pub(super) fn normal(request: &Value) -> String {
                 for (key, value) in attributes_of(profile, dictionary) {
                     let _ = write!(all, " {key}={}", plain(value));
                 }
-                line!(text, "{} samples={samples}{all}", string(&profile["profileId"]));
+                line!(text, "{} samples={samples}{all}", id(&profile["profileId"]));
             }
         }
     }
@@ -98,7 +98,7 @@ pub(super) fn detailed(request: &Value) -> String {
 
 fn one(text: &mut Text, profile: &Value, dictionary: &Value) {
     for (name, value) in [
-        ("Profile ID", string(&profile["profileId"]).to_owned()),
+        ("Profile ID", id(&profile["profileId"]).to_owned()),
         ("Start time", time(&profile["timeUnixNano"])),
         ("DurationNano", number(&profile["durationNano"])),
         ("Dropped attributes count", number(&profile["droppedAttributesCount"])),
@@ -162,8 +162,8 @@ fn tables(text: &mut Text, dictionary: &Value) {
     }
     heading(text, "Link table", &dictionary["linkTable"]);
     for link in list(&dictionary["linkTable"]) {
-        line!(text, "     -> Trace ID: Str({})", string(&link["traceId"]));
-        line!(text, "     -> Span ID: Str({})", string(&link["spanId"]));
+        line!(text, "     -> Trace ID: Str({})", id(&link["traceId"]));
+        line!(text, "     -> Span ID: Str({})", id(&link["spanId"]));
     }
     heading(text, "String table", &dictionary["stringTable"]);
     for entry in list(&dictionary["stringTable"]) {
@@ -230,6 +230,12 @@ fn string(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
+/// An id in hex; one of nothing but zeros is none.
+fn id(value: &Value) -> &str {
+    let text = string(value);
+    if text.bytes().all(|digit| digit == b'0') { "" } else { text }
+}
+
 fn bracketed(value: &Value) -> String {
     match string(value) {
         "" => String::new(),
@@ -250,52 +256,60 @@ fn numbers(values: &Value) -> String {
     format!("[{}]", list(values).map(number).collect::<Vec<_>>().join(" "))
 }
 
-/// A value without its type; lists and maps as JSON.
+/// A value without its type; lists and maps as JSON, or nothing where they have no JSON.
 fn plain(value: &Value) -> String {
     let Some((kind, inner)) = value.as_object().and_then(|value| value.iter().next()) else {
         return String::new();
     };
     match kind.as_str() {
-        "arrayValue" | "kvlistValue" => as_json(value).to_string(),
+        "arrayValue" | "kvlistValue" => as_json(value).unwrap_or_default(),
         "boolValue" => inner.to_string(),
         "intValue" => number(inner),
-        "doubleValue" => inner.as_f64().map_or_else(|| number(inner), double),
+        "doubleValue" => double(inner).unwrap_or_else(|| string(inner).to_owned()),
         _ => string(inner).to_owned(),
     }
 }
 
-fn as_json(value: &Value) -> Value {
+/// As Go's JSON has it, keys sorted. `None` where a double within is not finite.
+fn as_json(value: &Value) -> Option<String> {
     let Some((kind, inner)) = value.as_object().and_then(|value| value.iter().next()) else {
-        return Value::Null;
+        return Some("null".into());
     };
-    match kind.as_str() {
-        "arrayValue" => list(&inner["values"]).map(as_json).collect(),
-        "kvlistValue" => {
-            let pair = |pair: &Value| (string(&pair["key"]).to_owned(), as_json(&pair["value"]));
-            Value::Object(list(&inner["values"]).map(pair).collect())
+    Some(match kind.as_str() {
+        "arrayValue" => {
+            let all: Option<Vec<String>> = list(&inner["values"]).map(as_json).collect();
+            format!("[{}]", all?.join(","))
         }
-        "intValue" => number(inner).parse::<i64>().map_or(Value::Null, Value::from),
-        "doubleValue" => inner.as_f64().map(whole).unwrap_or_default(),
-        _ => inner.clone(),
-    }
+        "kvlistValue" => {
+            let pair =
+                |pair: &Value| Some((string(&pair["key"]).to_owned(), as_json(&pair["value"])?));
+            let all: Option<BTreeMap<String, String>> = list(&inner["values"]).map(pair).collect();
+            let all = all?.into_iter().map(|(key, value)| format!("{}:{value}", quoted(&key)));
+            format!("{{{}}}", all.collect::<Vec<_>>().join(","))
+        }
+        "boolValue" => inner.to_string(),
+        "intValue" => number(inner),
+        "doubleValue" => double(inner)?,
+        // No bytes are no slice in Go.
+        "bytesValue" if string(inner).is_empty() => "null".into(),
+        _ => quoted(string(inner)),
+    })
 }
 
-/// As ECMAScript writes it, and Go's JSON.
-fn double(value: f64) -> String {
-    if value != 0.0 && !(1e-6..1e21).contains(&value.abs()) {
-        let text = format!("{value:e}");
-        if text.contains("e-") { text } else { text.replace('e', "e+") }
-    } else {
-        value.to_string()
-    }
+/// Text in JSON, where Go escapes two more line ends than others do.
+fn quoted(text: &str) -> String {
+    let json = Value::from(text).to_string();
+    json.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }
 
-/// A number within JSON, where Go writes no fraction that is zero.
-fn whole(value: f64) -> Value {
-    match value.fract() == 0.0 && value.abs() < 1e15 {
-        true => Value::from(value as i64),
-        false => Value::from(value),
+/// As ECMAScript writes it, and Go's JSON; `None` of what is not finite, which is text.
+fn double(value: &Value) -> Option<String> {
+    let value = value.as_f64()?;
+    if value == 0.0 || (1e-6..1e21).contains(&value.abs()) {
+        return Some(value.to_string());
     }
+    let text = format!("{value:e}");
+    Some(if text.contains("e-") { text } else { text.replace('e', "e+") })
 }
 
 /// A value with its type.
@@ -331,6 +345,45 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// What a Collector printed of the same values.
+    #[test]
+    fn values_are_written_as_go_writes_them() {
+        let double = |number: &str| format!("\"doubleValue\":{number}");
+        let in_list = |values: &[&str]| {
+            let values: Vec<String> = values.iter().map(|value| format!("{{{value}}}")).collect();
+            format!("\"arrayValue\":{{\"values\":[{}]}}", values.join(","))
+        };
+        let map = r#""kvlistValue":{"values":[{"key":"z\u2028","value":{"intValue":"1"}},
+            {"key":"a","value":{"stringValue":"b"}},{"key":"z\u2028","value":{}}]}"#;
+        let largest = f64::MAX.to_string();
+        for (value, want) in [
+            (double("94245028377.70503"), "Double(94245028377.70503)"),
+            (double("100000000000000000000"), "Double(100000000000000000000)"),
+            (double("1000000000000000000000"), "Double(1e+21)"),
+            (double(&largest), "Double(1.7976931348623157e+308)"),
+            (double("0.000001"), "Double(0.000001)"),
+            (double("0.0000000649"), "Double(6.49e-8)"),
+            (double("-0"), "Double(-0)"),
+            (double("\"-Infinity\""), "Double(-Infinity)"),
+            (in_list(&[&double("-0"), &double("1e20")]), "Slice([-0,100000000000000000000])"),
+            (in_list(&["\"intValue\":\"1\"", &double("\"NaN\"")]), "Slice()"),
+            (
+                in_list(&["", "\"bytesValue\":\"\"", "\"bytesValue\":\"AQ==\""]),
+                "Slice([null,null,\"AQ==\"])",
+            ),
+            (
+                in_list(&[r#""stringValue":"<\u2029\"doubleValue\":7""#]),
+                r#"Slice(["<\u2029\"doubleValue\":7"])"#,
+            ),
+            (map.to_owned(), r#"Map({"a":"b","z\u2028":null})"#),
+            (String::new(), "Empty()"),
+        ] {
+            let read = serde_json::from_str(&format!("{{{value}}}"));
+            assert_eq!(typed(&read.unwrap()), want);
+        }
+        assert_eq!([id(&json!("000")), id(&json!("0a0"))], ["", "0a0"]);
+    }
 
     /// What the Collector's own test of this exporter prints, in our words.
     #[test]

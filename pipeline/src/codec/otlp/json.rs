@@ -331,6 +331,21 @@ mod tests {
     }
 
     #[test]
+    fn doubles_come_back_to_the_last_bit() {
+        let random = (1..2_000_u64).map(|n| f64::from_bits(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let finite = random.filter(|number| number.is_finite());
+        for number in finite.chain([f64::MAX, f64::MIN_POSITIVE, -0.0, 94_245_028_377.705_03]) {
+            let json = format!(
+                r#"{{"resourceProfiles":[{{"resource":{{"attributes":[{{"value":
+                   {{"doubleValue":{number}}}}}]}}}}]}}"#
+            );
+            let bytes = to_protobuf(json.as_bytes(), 1 << 20).unwrap();
+            assert!(bytes.ends_with(&number.to_le_bytes()), "{number}");
+            assert_eq!(to_protobuf(&request(&bytes), 1 << 20).unwrap(), bytes, "{number}");
+        }
+    }
+
+    #[test]
     fn answers_come_back() {
         let answer = super::super::answer::response(2, "old");
         assert_eq!(read_response(&response(&answer)), (2, "old".into()));
