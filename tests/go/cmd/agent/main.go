@@ -35,14 +35,16 @@ type node struct {
 var (
 	nodes  [100]*node
 	blocks [100][]byte
-	kept   []byte
+	kept   [1024][]byte
 	sink   uint64
 	lock   sync.Mutex
 )
 
 //go:noinline
 func keep() {
-	kept = make([]byte, 8<<20)
+	for i := range kept {
+		kept[i] = make([]byte, 8<<10)
+	}
 }
 
 //go:noinline
