@@ -15,7 +15,10 @@ use serde::Deserialize;
 use tokio::{net::TcpListener, sync::Mutex};
 use tokio_util::sync::CancellationToken;
 
-use crate::{cpu_profile, heap_profile};
+use crate::{
+    cpu_profile, heap_profile,
+    http::{Pages, Server},
+};
 
 /// The longest window in seconds.
 const SECONDS_MAX: u64 = 300;
@@ -53,9 +56,7 @@ pub async fn serve(listener: TcpListener, stop: CancellationToken) -> anyhow::Re
         .route("/debug/pprof/profile", get(profile))
         .route("/debug/pprof/heap", get(heap))
         .with_state(Turn::default());
-    let serving = axum::serve(listener, router);
-    let served = stop.run_until_cancelled(async { serving.await }).await;
-    served.unwrap_or(Ok(())).context("serve the own profile")
+    Server::new(listener, Pages::new(router)).serve(stop).await
 }
 
 async fn profile(State(turn): State<Turn>, Query(window): Query<Window>) -> Response {
