@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use clap::Args as ClapArgs;
-use lake::{Allowance, Lake, Options, Writer, WriterId};
+use lake::{Allowance, ImportLock, Lake, Options, Writer};
 use pipeline::{
     codec::pprof::Decoder,
     profile::{Attributes, Origin, Profile, ProfileId, kind},
@@ -94,6 +94,7 @@ struct Tally {
 /// Brings files in under a writer id of its own.
 struct Import {
     args: Args,
+    lock: ImportLock,
     resource: Attributes,
     decoder: Decoder,
     /// Bytes of the file at hand.
@@ -114,10 +115,12 @@ struct Import {
 /// `profpipe import`.
 pub fn run(args: Args) -> Result<(), Failure> {
     let root = args.lake.path();
-    let mut import = Import::open(args, &root, BATCH_ROWS)?;
+    let mut import = Import::open(args, &root, BATCH_ROWS).map_err(Failure::Unusable)?;
     import.all()?;
     import.report(&root)?;
-    match import.tally.refused {
+    let refused = import.tally.refused;
+    import.lock.end();
+    match refused {
         0 => Ok(()),
         refused => {
             let files = plural(refused, "file");
@@ -128,14 +131,21 @@ pub fn run(args: Args) -> Result<(), Failure> {
 
 impl Import {
     fn open(args: Args, root: &Path, rows_max: usize) -> anyhow::Result<Self> {
-        let writer = Writer::open(Disk, root, WriterId::random(), Options::default())
-            .with_context(|| format!("open the lake {}", root.display()))?;
+        let failed = || format!("open the lake {}", root.display());
+        let waiting = || {
+            let waits = "waits until another import into this lake has ended";
+            let _ = writeln!(io::stderr(), "profpipe: {waits}");
+        };
+        let lock = ImportLock::wait(root, waiting).with_context(failed)?;
+        let writer = Writer::open(Disk, root, lock.id().clone(), Options::default());
+        let writer = writer.with_context(failed)?;
         let labels = args.labels.iter().cloned();
         let service = [("service.name".to_owned(), args.service.clone())];
         let resource = labels.chain(service).collect();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self {
             args,
+            lock,
             resource,
             // The lake does not keep them: see `Options::keep_bytes_label`.
             decoder: Decoder::without(lake::SIZE_LABEL),

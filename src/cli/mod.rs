@@ -82,6 +82,8 @@ pub enum Failure {
     Usage(anyhow::Error),
     /// The config is wrong: 2.
     Config(Problems),
+    /// The lake cannot be used: 3.
+    Unusable(anyhow::Error),
     /// The data directory cannot be used, or is in use: 3 or 4.
     DataDir(DataDirError),
 }
@@ -101,7 +103,7 @@ impl Failure {
         match self {
             Self::Failed(_) => 1,
             Self::Usage(_) | Self::Config(_) => 2,
-            Self::DataDir(DataDirError::Unusable { .. }) => 3,
+            Self::Unusable(_) | Self::DataDir(DataDirError::Unusable { .. }) => 3,
             Self::DataDir(DataDirError::InUse { .. }) => 4,
         }
     }
@@ -152,7 +154,9 @@ pub fn main() -> ExitCode {
         Err(failure) => {
             let code = failure.exit_code();
             let text = match failure {
-                Failure::Failed(error) | Failure::Usage(error) => format!("profpipe: {error:#}"),
+                Failure::Failed(error) | Failure::Usage(error) | Failure::Unusable(error) => {
+                    format!("profpipe: {error:#}")
+                }
                 Failure::Config(problems) => problems.to_string(),
                 Failure::DataDir(error) => format!("profpipe: {error}"),
             };

@@ -9,8 +9,9 @@ use super::{
     problem::Problem,
 };
 
-/// A port that somebody wants: where the config says so, its host and its number.
-type Port<'a> = (Path, &'a str, u16);
+/// A port that somebody wants: where the config says so, its host and its number. The file of a
+/// socket has none.
+type Port<'a> = (Path, &'a str, Option<u16>);
 
 /// Finds ports and directories that two components want, and pages open to the network.
 pub(crate) fn check(
@@ -34,7 +35,7 @@ pub(crate) fn check(
                     );
                     warnings.push(root.problem(path.key("endpoint"), message));
                 }
-                ports.push((path.key("endpoint"), host, port));
+                ports.push((path.key("endpoint"), host, Some(port)));
             }
             exporter::Config::Parquet(parquet) => {
                 let Some(lake) = &parquet.path else { continue };
@@ -48,10 +49,11 @@ pub(crate) fn check(
     ports.extend(receiver_ports(config));
     for (index, (path, host, port)) in ports.iter().enumerate() {
         let same = |(_, other, other_port): &&Port<'_>| {
-            *port != 0 && port == other_port && overlap(host, other)
+            *port != Some(0) && port == other_port && overlap(host, other)
         };
         if let Some((other, ..)) = ports[..index].iter().find(same) {
-            let message = format!("port {port} is taken by `{other}`");
+            let what = port.map_or(format!("`{host}`"), |port| format!("port {port}"));
+            let message = format!("{what} is taken by `{other}`");
             problems.push(root.problem(path.clone(), message));
         }
     }
@@ -68,10 +70,11 @@ pub(crate) fn check(
 /// Where the process itself listens.
 fn own_ports<'a>(config: &Config, health: &'a [HealthSpec]) -> Vec<Port<'a>> {
     let own = config.self_telemetry.as_ref().map(|own| own.pprof_port);
-    let own = own.map(|port| (Path::of(&["self_telemetry", "pprof_port"]), "127.0.0.1", port));
+    let own =
+        own.map(|port| (Path::of(&["self_telemetry", "pprof_port"]), "127.0.0.1", Some(port)));
     let health = health.iter().filter_map(|spec| {
         let (host, port) = spec.config.host_port()?;
-        Some((Path::of(&["extensions", &spec.id.to_string(), "endpoint"]), host, port))
+        Some((Path::of(&["extensions", &spec.id.to_string(), "endpoint"]), host, Some(port)))
     });
     own.into_iter().chain(health).collect()
 }
@@ -84,10 +87,11 @@ fn receiver_ports(config: &Config) -> Vec<Port<'_>> {
     let endpoints = used.flat_map(|(id, receiver)| {
         let path = Path::of(&["receivers", &id.to_string()]);
         let endpoints = receiver.endpoints().into_iter();
-        endpoints.filter_map(move |(key, endpoint)| {
-            let (host, port) = endpoint.rsplit_once(':')?;
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            Some((path.field(key), host, port.parse().ok()?))
+        endpoints.map(move |(key, endpoint)| {
+            let found = endpoint.rsplit_once(':');
+            let found = found.and_then(|(host, port)| Some((host, port.parse().ok()?)));
+            let (host, port) = found.map_or((endpoint, None), |(host, port)| (host, Some(port)));
+            (path.field(key), host.trim_start_matches('[').trim_end_matches(']'), port)
         })
     });
     endpoints.collect()

@@ -1,9 +1,18 @@
 //! Import is exact about what it took: twice is once, and a bad file costs nothing but itself.
 
+use std::{
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::Instant,
+};
+
 use crate::support::{
     cli::{import, top},
     profiles, scratch,
 };
+
+/// Imports that are killed, each a little later.
+const ROUNDS: u32 = 24;
 
 #[test]
 fn importing_twice_changes_nothing() {
@@ -71,4 +80,37 @@ fn import_prints_the_command_that_shows_what_came_in() {
     let of_file = top(&[cpu[0].1.to_str().unwrap()]);
     assert!(!of_file.rows.is_empty());
     assert_eq!(top(&args), of_file);
+}
+
+#[test]
+fn imports_that_are_killed_or_run_at_the_same_time_lose_nothing_and_double_nothing() {
+    let Some(cpu) = profiles::cpu() else { return };
+    let files: Vec<_> = cpu.iter().take(8).map(|(_, file)| file).collect();
+    let folder = scratch();
+    let begun = Instant::now();
+    import(&folder.path().join("whole"), "shop", &files).ok();
+    let takes = begun.elapsed();
+    let all = |lake: &str| {
+        let lake = folder.path().join(lake);
+        top(&["--lake", lake.to_str().unwrap(), "--all", "-s", "shop"])
+    };
+    let want = all("whole");
+    for round in 0..ROUNDS {
+        let name = format!("lake{round}");
+        let lake = folder.path().join(&name);
+        let start = || -> Child {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_profpipe"));
+            command.args(["import", "--service=shop", "--lake"]).arg(&lake).args(&files);
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let mut killed = start();
+        sleep(takes * round / ROUNDS);
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        let both = [start(), start()].map(|child| child.wait_with_output().unwrap());
+        for ended in both {
+            assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        }
+        assert_eq!(all(&name), want, "killed after {round} parts of {ROUNDS} of {takes:?}");
+    }
 }

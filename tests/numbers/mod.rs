@@ -20,7 +20,7 @@ fn read(file: &Path) -> Result<Profile, Refused> {
 
 /// The real profiles that are not in a legacy format.
 fn modern_corpus() -> Vec<PathBuf> {
-    use crate::support::profiles::corpus;
-    let google = corpus("google-pprof").into_iter().filter(|file| file.ends_with("large.cpu"));
+    use crate::support::profiles::{corpus, google};
+    let google = google().into_iter().flatten().filter(|file| file.ends_with("large.cpu"));
     ["parca", "alloy-delta"].iter().flat_map(|folder| corpus(folder)).chain(google).collect()
 }

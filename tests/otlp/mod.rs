@@ -8,6 +8,7 @@ mod proxy;
 mod refusals;
 mod replay;
 mod sidecar;
+mod sockets;
 mod tls;
 mod valid;
 

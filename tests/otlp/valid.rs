@@ -54,8 +54,10 @@ fn what_is_made_of_pprof_keeps_all_rules() {
     let cpu: Vec<PathBuf> = profiles::cpu().unwrap().iter().map(|(_, file)| file.clone()).collect();
     assert!(all_valid(&cpu) >= 40);
     assert!(all_valid(profiles::heap().unwrap()) >= 4);
-    let corpus = profiles::corpus("");
-    assert!(corpus.is_empty() || all_valid(&corpus) > 10);
+    let mut real = profiles::google().unwrap();
+    real.retain(|file| file.ends_with("large.cpu"));
+    real.extend(["parca", "alloy-delta"].iter().flat_map(|folder| profiles::corpus(folder)));
+    assert_eq!(all_valid(&real), real.len());
 }
 
 fn payload(name: &str) -> PathBuf {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use super::{go, kept, output};
+use super::{go, kept, output, say};
 
 /// Files of this modification time and a second more each; import gives it to profiles that have
 /// no time of their own.
@@ -51,12 +51,27 @@ fn generate(kind: &str, args: &[&str]) -> Option<Vec<PathBuf>> {
     Some(below(&folder).into_iter().filter(|file| !file.ends_with("index.tsv")).collect())
 }
 
-/// The real profiles of a folder of the corpus beside the workspace, and of all of it for "".
-/// Empty where it is missing, which is said.
+/// The profiles of google/pprof's own tests, which come with its module: most of them in legacy
+/// formats, and `large.cpu`. `None` where Go is missing.
+pub fn google() -> Option<Vec<PathBuf>> {
+    go::build("go/cmd/gen")?; // Fetches the module.
+    let mut list = std::process::Command::new("go");
+    list.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/go"));
+    list.args(["list", "-m", "-f", "{{.Dir}}", "github.com/google/pprof"]);
+    let module = String::from_utf8(list.output().unwrap().stdout).unwrap();
+    let module = Path::new(module.trim());
+    let mut files = below(&module.join("profile/testdata"));
+    files.retain(|file| file.extension().is_none_or(|ending| ending != "string"));
+    files.push(module.join("internal/proftest/testdata/large.cpu"));
+    Some(files)
+}
+
+/// The real profiles of a folder of the corpus beside the workspace. Empty where it is missing,
+/// which is said.
 pub fn corpus(folder: &str) -> Vec<PathBuf> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
     if !corpus.is_dir() {
-        eprintln!("skipped: real profiles, because there is no ../shared/corpus");
+        say("skipped: real profiles of Parca and Alloy, because there is no ../shared/corpus");
         return vec![];
     }
     let files = below(&corpus.join(folder));

@@ -1,12 +1,13 @@
 //! Reads everything there is, and names what cannot be read.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use crate::{
     Lake,
     allowance::Allowance,
     error::Error,
     files::{self, LakeFile, Skipped},
+    import::lacks_samples,
     scan::{Ask, filter::Filter},
     schema::{FUNCTIONS, Kind, PROFILES, SAMPLES, Table},
     seal,
@@ -31,7 +32,7 @@ impl Lake {
     /// If the lake cannot be listed, or the allowance is used up.
     pub fn check(&self, allowance: &Allowance) -> Result<Checked, Error> {
         let ask = Ask::naming_all(self, allowance);
-        let mut checked = Checked::default();
+        let (mut checked, mut profiles) = (Checked::default(), Vec::new());
         for table in [&FUNCTIONS, &PROFILES, &SAMPLES] {
             let files = ask.list(table, &Filter::new(TimeRange::ALL, &[]))?;
             checked.files += files.len() as u64;
@@ -43,6 +44,17 @@ impl Lake {
                 }
             }
             checked.rows += read(&ask, table, &files)?;
+            if table.name == PROFILES.name {
+                profiles = files;
+            }
+        }
+        // Last, so that a commit that was under way has its samples by now.
+        for file in profiles.iter().filter(|file| file.level == 0) {
+            if lacks_samples(&ask, file)? && file.is_in(&PROFILES, &self.root) {
+                let reason =
+                    "its samples are missing: was an import killed? another clears it away";
+                ask.skip(file.path.clone(), reason);
+            }
         }
         let mut bad = BTreeMap::new();
         for Skipped { path, reason } in ask.notes().skipped {
@@ -54,13 +66,10 @@ impl Lake {
 
     /// What samples belong to was written before them, under the same name in `profiles`.
     fn check_profiles(&self, ask: &Ask<'_>, samples: &LakeFile) {
-        let Ok(below) = samples.path.strip_prefix(SAMPLES.name) else { return };
-        let profiles = Path::new(PROFILES.name).join(below);
-        let is_there = |path: &Path| self.root.join(path).try_exists().unwrap_or(true);
         // Compaction gives names anew, and retention may have taken both away.
-        if samples.level == 0 && !is_there(&profiles) && is_there(&samples.path) {
-            let reason = format!("its profiles are missing: {}", profiles.display());
-            ask.skip(samples.path.clone(), reason);
+        let is_in = |table| samples.is_in(table, &self.root);
+        if samples.level == 0 && !is_in(&PROFILES) && is_in(&SAMPLES) {
+            ask.skip(samples.path.clone(), "its profiles are missing");
         }
     }
 

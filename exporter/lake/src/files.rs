@@ -13,7 +13,7 @@ use std::{
 use jiff::Timestamp;
 use rustix::fs::{Mode, OFlags};
 
-use crate::time::TimeRange;
+use crate::{schema::Table, time::TimeRange};
 
 /// Why a file is passed over that somebody else put there.
 const FOREIGN: &str = "not a name that profpipe gives";
@@ -46,6 +46,12 @@ pub(crate) struct Listing {
 }
 
 impl LakeFile {
+    /// Whether another table has the file of the same commit.
+    pub fn is_in(&self, table: &Table, root: &Path) -> bool {
+        let below: PathBuf = self.path.components().skip(1).collect();
+        root.join(table.name).join(below).try_exists().unwrap_or(true)
+    }
+
     fn meets(&self, range: TimeRange) -> bool {
         range.meets(ms_to_us(self.min_ms), ms_to_us(self.max_ms).saturating_add(999))
     }

@@ -11,8 +11,6 @@ use std::{
 
 use pipeline::storage::{Storage, put};
 
-/// Name of the file that keeps the id.
-const FILE: &str = "writer.id";
 const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const LEN: usize = 26;
 
@@ -21,6 +19,9 @@ const LEN: usize = 26;
 pub struct WriterId(String);
 
 impl WriterId {
+    /// Name of the file that keeps the id.
+    pub(crate) const FILE: &str = "writer.id";
+
     /// A new id, for one import or a new spool.
     pub fn random() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -45,19 +46,26 @@ impl WriterId {
     /// What the disk gives; `InvalidData` if the file holds something else than an id, because a
     /// new one would write again what is already in the lake.
     pub fn of_spool(disk: &dyn Storage, dir: &Path) -> io::Result<Self> {
-        match disk.read(&dir.join(FILE), 64) {
+        if let Some(id) = Self::kept(disk, dir)? {
+            return Ok(id);
+        }
+        let id = Self::random();
+        let temp = format!(".{}.{id}.tmp", Self::FILE);
+        put(disk, dir, &temp, Self::FILE, id.0.as_bytes())?;
+        Ok(id)
+    }
+
+    /// The id that a directory keeps, if it does.
+    pub(crate) fn kept(disk: &dyn Storage, dir: &Path) -> io::Result<Option<Self>> {
+        match disk.read(&dir.join(Self::FILE), 64) {
             Ok(bytes) => {
                 let text = std::str::from_utf8(&bytes).unwrap_or_default();
-                Self::parse(text.trim_end()).ok_or_else(|| {
-                    io::Error::new(io::ErrorKind::InvalidData, format!("{FILE} holds no writer id"))
+                Self::parse(text.trim_end()).map(Some).ok_or_else(|| {
+                    let message = format!("{} holds no writer id", Self::FILE);
+                    io::Error::new(io::ErrorKind::InvalidData, message)
                 })
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let id = Self::random();
-                let temp = format!(".{FILE}.{id}.tmp");
-                put(disk, dir, &temp, FILE, id.0.as_bytes())?;
-                Ok(id)
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -86,7 +94,7 @@ mod tests {
         let id = WriterId::of_spool(&disk, dir).unwrap();
         disk.power_cut();
         assert_eq!(WriterId::of_spool(&disk, dir).unwrap(), id);
-        disk.rot(&dir.join(FILE), |bytes| bytes[0] = b'!');
+        disk.rot(&dir.join(WriterId::FILE), |bytes| bytes[0] = b'!');
         let broken = WriterId::of_spool(&disk, dir).unwrap_err();
         assert_eq!(broken.kind(), io::ErrorKind::InvalidData);
     }

@@ -34,7 +34,7 @@ pub(super) struct Client {
     client: reqwest::Client,
     made: Instant,
     url: Url,
-    /// Host and port of the other end.
+    /// Host and port of the other end, or its socket.
     pub(super) place: String,
     headers: HeaderMap,
     /// Time that one may take; zero sets no limit.
@@ -48,7 +48,10 @@ impl Client {
         let mut url = Url::parse(&url).with_context(|| format!("read the endpoint {url}"))?;
         let mut headers = headers(config, is_grpc)?;
         let host = url.host_str().with_context(|| format!("the endpoint {url} has no host"))?;
-        let place = format!("{host}:{}", url.port_or_known_default().unwrap_or(443));
+        let place = match config.socket(is_grpc) {
+            Some(path) => path.to_owned(),
+            None => format!("{host}:{}", url.port_or_known_default().unwrap_or(443)),
+        };
         if let Some(name) = &config.tls.server_name_override
             && url.scheme() == "https"
         {
@@ -148,6 +151,9 @@ fn client(
         builder = builder.http2_prior_knowledge().no_proxy();
     } else if !config.proxy_url.is_empty() {
         builder = builder.proxy(Proxy::all(&config.proxy_url).context("read proxy_url")?);
+    }
+    if let Some(path) = config.socket(is_grpc) {
+        builder = builder.unix_socket(path);
     }
     let has_authority = is_grpc && !config.authority.is_empty();
     if has_authority || (!is_plain && config.tls.server_name_override.is_some()) {

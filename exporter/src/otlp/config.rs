@@ -27,8 +27,8 @@ use crate::queue::SendingQueue;
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// gRPC: `host:port`, or an URL whose scheme says whether TLS is spoken. HTTP: the URL below
-    /// which `/v1development/profiles` is.
+    /// gRPC: `host:port`, a URL whose scheme says whether TLS is spoken, or a socket in the file
+    /// system as `unix:///run/otel.sock`. HTTP: the URL below which `/v1development/profiles` is.
     pub endpoint: String,
     /// HTTP: the whole URL, in place of the one below `endpoint`.
     pub profiles_endpoint: String,
@@ -220,6 +220,9 @@ impl Config {
 
     /// What is wrong with where requests go.
     fn check_endpoint(&self, is_grpc: bool) -> Option<&'static str> {
+        if let Some(path) = self.socket(is_grpc) {
+            return path.is_empty().then_some("must name the socket, as unix:///run/otel.sock");
+        }
         let said = if is_grpc { self.target() } else { self.http_url() };
         let is_host_and_port = said
             .rsplit_once(':')
@@ -262,7 +265,8 @@ impl Config {
                 url => url.to_owned(),
             };
         }
-        let target = self.target();
+        // A socket has no host; this is what gRPC says in its place.
+        let target = self.socket(is_grpc).map_or(self.target(), |_| "localhost");
         let scheme = match (has_scheme(target), self.tls.insecure) {
             (true, _) => "",
             (false, true) => "http://",
@@ -279,6 +283,12 @@ impl Config {
         let resolved =
             ["dns://", "passthrough://"].iter().find_map(|name| endpoint.strip_prefix(name));
         resolved.and_then(|rest| rest.split_once('/')).map_or(endpoint, |(_, target)| target)
+    }
+
+    /// The socket in the file system that requests go to, in place of a host and port.
+    pub(super) fn socket(&self, is_grpc: bool) -> Option<&str> {
+        let path = self.endpoint.strip_prefix("unix:").filter(|_| is_grpc)?;
+        Some(path.strip_prefix("//").unwrap_or(path))
     }
 
     /// Whether requests go in the clear.
@@ -327,22 +337,17 @@ mod tests {
             ("dns://8.8.8.8/collector:4317", true, "http://collector:4317/opentelemetry"),
             ("passthrough:///[::1]:4317", true, "http://[::1]:4317/opentelemetry"),
             (":4317", true, "http://localhost:4317/opentelemetry"),
+            ("unix:///run/a.sock", true, "http://localhost/opentelemetry"),
+            ("unix:a.sock", false, "https://localhost/opentelemetry"),
             ("https://collector", true, "https://collector/opentelemetry"),
         ] {
             let config = config(endpoint, insecure);
             assert!(config.url(true).starts_with(start), "{endpoint}");
             assert_eq!(config.check(true), []);
         }
-        for wrong in [
-            "unix:///run/a.sock",
-            "unix:a",
-            "a:1,b:2",
-            "localhost",
-            "a:b",
-            "::1",
-            "dns://a:1",
-            "http://",
-        ] {
+        for wrong in
+            ["unix:", "unix://", "a:1,b:2", "localhost", "a:b", "::1", "dns://a:1", "http://"]
+        {
             let found = config(wrong, true).check(true);
             assert!(found.len() == 1 && found[0].0 == "endpoint", "{wrong}: {found:?}");
         }

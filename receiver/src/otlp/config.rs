@@ -55,7 +55,7 @@ pub struct Grpc {
     pub auth: Option<Auth>,
     /// When connections are asked whether they are still there, and when they end.
     pub keepalive: Keepalive,
-    /// Accepted and without effect: `tcp` is what there is.
+    /// `tcp`, or `unix`: `endpoint` is then the path of a socket in the file system.
     pub transport: Option<String>,
     /// Accepted and without effect.
     pub read_buffer_size: Option<usize>,
@@ -102,7 +102,7 @@ pub struct Http {
     pub write_timeout: Duration,
     /// Accepted; gzip and zstd are taken.
     pub compression_algorithms: Vec<String>,
-    /// Accepted and without effect: `tcp` is what there is.
+    /// `tcp`, or `unix`: `endpoint` is then the path of a socket in the file system.
     pub transport: Option<String>,
     /// Accepted and without effect: there are only profiles here.
     pub traces_url_path: Option<String>,
@@ -194,23 +194,14 @@ impl Config {
             problem("protocols", "must name grpc, http, or both");
         }
         let endpoints = [
-            ("grpc", grpc.as_ref().map(|p| (&p.endpoint, &p.tls))),
-            ("http", http.as_ref().map(|p| (&p.endpoint, &p.tls))),
+            ("grpc", grpc.as_ref().map(|p| (&p.endpoint, &p.transport, &p.tls))),
+            ("http", http.as_ref().map(|p| (&p.endpoint, &p.transport, &p.tls))),
         ];
-        for (protocol, (endpoint, tls)) in
+        for (protocol, (endpoint, transport, tls)) in
             endpoints.into_iter().filter_map(|(name, found)| Some((name, found?)))
         {
-            for (key, message) in check_port(endpoint, tls.as_ref()) {
+            for (key, message) in check_port(endpoint, transport.as_deref(), tls.as_ref()) {
                 problem(&format!("protocols.{protocol}.{key}"), &message);
-            }
-        }
-        let transports = [
-            ("grpc", grpc.as_ref().and_then(|grpc| grpc.transport.as_deref())),
-            ("http", http.as_ref().and_then(|http| http.transport.as_deref())),
-        ];
-        for (protocol, transport) in transports {
-            if !matches!(transport, None | Some("tcp" | "tcp4" | "tcp6")) {
-                problem(&format!("protocols.{protocol}.transport"), "must be tcp");
             }
         }
         if let Some(http) = http {

@@ -1,12 +1,11 @@
 //! OTLP over gRPC: one method.
 
-use std::net::SocketAddr;
-
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, Response, body::Incoming, header::HeaderValue};
 use pipeline::codec::otlp::answer::{self, Status};
 
 use crate::server::{
+    Peer,
     grpc::{Answer, UNIMPLEMENTED, failed, not_taken, taken},
     intake::{Form, Intake, Verdict},
 };
@@ -15,11 +14,7 @@ use crate::server::{
 const PATH: &str = "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export";
 
 /// Answers a request.
-pub(crate) async fn answer(
-    request: Request<Incoming>,
-    peer: SocketAddr,
-    intake: &Intake,
-) -> Answer {
+pub(crate) async fn answer(request: Request<Incoming>, peer: Peer, intake: &Intake) -> Answer {
     let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let is_grpc = text("content-type").is_some_and(|t| t.starts_with("application/grpc"));
     if !is_grpc {

@@ -1,7 +1,5 @@
 //! OTLP over HTTP: `POST /v1development/profiles` in protobuf or JSON.
 
-use std::net::SocketAddr;
-
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -20,6 +18,7 @@ use pipeline::{
 };
 
 use crate::server::{
+    Peer,
     grpc::{self, Answer, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAUTHENTICATED, UNAVAILABLE},
     intake::{Form, Intake, Verdict},
 };
@@ -29,11 +28,7 @@ const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
 
 /// Answers a request.
-pub(crate) async fn answer(
-    request: Request<Incoming>,
-    peer: SocketAddr,
-    intake: &Intake,
-) -> Answer {
+pub(crate) async fn answer(request: Request<Incoming>, peer: Peer, intake: &Intake) -> Answer {
     let form = form(&request);
     let wrong = |code, message: String| match form {
         Some(form) => {

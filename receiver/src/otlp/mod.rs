@@ -9,10 +9,7 @@ mod limits;
 
 pub use config::{Config, Grpc, Http, Protocols};
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    sync::Arc,
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
 use async_trait::async_trait;
@@ -32,9 +29,9 @@ use crate::{
     Context,
     budget::Budget,
     server::{
-        Lifetime, PushMetrics,
+        Lifetime, Listener, Place, PushMetrics,
         intake::Intake,
-        port,
+        port::place,
         serve::{Protocol, Server, Setup},
         tls,
     },
@@ -50,7 +47,7 @@ pub struct Otlp {
 
 /// One protocol that is listened to.
 struct Port {
-    listener: Arc<TcpListener>,
+    listener: Arc<Listener>,
     setup: Setup,
     limits: Limits,
 }
@@ -74,7 +71,8 @@ impl Otlp {
                 headers: HeaderMap::new(),
             };
             let bytes_max = grpc.max_recv_msg_size_mib.map(|mib| mib << 20);
-            ports.push(Port::bind(&grpc.endpoint, setup, bytes_max, config, context)?);
+            let place = place(&grpc.endpoint, grpc.transport.as_deref())?;
+            ports.push(Port::bind(place, setup, bytes_max, config, context)?);
         }
         if let Some(http) = http {
             let (header_timeout, keep_alive) = (http.read_header_timeout, http.keep_alives_enabled);
@@ -90,7 +88,8 @@ impl Otlp {
                 headers: headers.collect::<anyhow::Result<_>>()?,
             };
             let bytes_max = http.max_request_body_size;
-            ports.push(Port::bind(&http.endpoint, setup, bytes_max, config, context)?);
+            let place = place(&http.endpoint, http.transport.as_deref())?;
+            ports.push(Port::bind(place, setup, bytes_max, config, context)?);
         }
         context.budget.fit(config.limits.body_bytes_max);
         let (budget, metrics) = (context.budget.clone(), context.pushes.clone());
@@ -99,26 +98,25 @@ impl Otlp {
 
     /// Where it listens: gRPC before HTTP.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.ports.iter().filter_map(|port| port.listener.local_addr().ok()).collect()
+        self.ports.iter().filter_map(|port| port.listener.address()).collect()
     }
 }
 
 impl Port {
     fn bind(
-        endpoint: &str,
+        place: Place,
         setup: Setup,
         bytes_max: Option<usize>,
         config: &Config,
         context: &Context,
     ) -> anyhow::Result<Self> {
-        let address = port::address(endpoint).with_context(|| format!("find {endpoint}"))?;
         let bytes_max = bytes_max.unwrap_or(config.limits.inflated_bytes_max);
         let limits = Limits {
             inflated_bytes_max: bytes_max,
             body_bytes_max: config.limits.body_bytes_max.min(bytes_max + (1 << 16)),
             ..config.limits
         };
-        Ok(Self { listener: context.listeners.bind(address)?, setup, limits })
+        Ok(Self { listener: context.listeners.bind(place)?, setup, limits })
     }
 }
 
@@ -128,8 +126,7 @@ impl Receiver for Otlp {
         let Self { id, ports, budget, metrics } = *self;
         let mut tasks = JoinSet::new();
         for Port { listener, setup, limits } in ports {
-            let socket = listener.try_clone().context("share a socket")?;
-            let socket = tokio::net::TcpListener::from_std(socket).context("use a socket")?;
+            let socket = listener.accepting().context("use a socket")?;
             let intake = Intake::new(&id, limits, budget.clone(), outlet.clone(), metrics.clone());
             let server = Server::new(setup, intake);
             let stop = stop.clone();

@@ -52,7 +52,7 @@ impl Default for Config {
 impl Config {
     /// Everything that is wrong, each with the path of its key.
     pub fn check(&self) -> Vec<Problem> {
-        let mut wrong = check_port(&self.endpoint, self.tls.as_ref());
+        let mut wrong = check_port(&self.endpoint, None, self.tls.as_ref());
         if self.connections_max == 0 {
             wrong.push(("connections_max".into(), "must be above 0".into()));
         }

@@ -1,7 +1,7 @@
 //! `POST /ingest`, and `push.v1.PusherService/Push` by Connect or gRPC. Errors are written as
 //! <https://connectrpc.com/docs/protocol/> has them, which a person can read as well.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -15,6 +15,7 @@ use hyper::{
 use pipeline::{codec::pyroscope::Ingest, extension::Denied, reason::Reason};
 
 use crate::server::{
+    Peer,
     grpc::{self, Answer},
     intake::{Intake, Reading, Verdict},
 };
@@ -27,11 +28,7 @@ const JSON: &str = "application/json";
 const GRPC: &str = "application/grpc";
 
 /// Answers a request.
-pub(crate) async fn answer(
-    request: Request<Incoming>,
-    peer: SocketAddr,
-    intake: &Intake,
-) -> Answer {
+pub(crate) async fn answer(request: Request<Incoming>, peer: Peer, intake: &Intake) -> Answer {
     let path = request.uri().path();
     let is_ingest = INGEST.contains(&path);
     if !is_ingest && path != PUSH {
@@ -55,7 +52,7 @@ pub(crate) async fn answer(
     }
 }
 
-async fn ingest(request: Request<Incoming>, peer: SocketAddr, intake: &Intake) -> Answer {
+async fn ingest(request: Request<Incoming>, peer: Peer, intake: &Intake) -> Answer {
     let query = request.uri().query().unwrap_or_default();
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let described = match Ingest::parse(query, content_type.unwrap_or_default()) {
@@ -74,7 +71,7 @@ async fn ingest(request: Request<Incoming>, peer: SocketAddr, intake: &Intake) -
     }
 }
 
-async fn push(request: Request<Incoming>, peer: SocketAddr, intake: &Intake) -> Answer {
+async fn push(request: Request<Incoming>, peer: Peer, intake: &Intake) -> Answer {
     let content_type = text(&request, CONTENT_TYPE);
     let (is_json, framed) = match content_type {
         PROTOBUF => (false, false),

@@ -9,10 +9,7 @@ pub(crate) mod http;
 
 pub use config::Config;
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    sync::Arc,
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
 use async_trait::async_trait;
@@ -28,9 +25,9 @@ use crate::{
     Context,
     budget::Budget,
     server::{
-        Lifetime, PushMetrics,
+        Lifetime, Listener, PushMetrics,
         intake::Intake,
-        port::address,
+        port::place,
         serve::{Protocol, Server, Setup},
         tls,
     },
@@ -39,7 +36,7 @@ use crate::{
 /// Takes what agents of Pyroscope push.
 pub struct Pyroscope {
     id: String,
-    listener: Arc<TcpListener>,
+    listener: Arc<Listener>,
     setup: Setup,
     limits: Limits,
     budget: Budget,
@@ -53,7 +50,7 @@ impl Pyroscope {
     /// Where the port is in use, or a certificate or a file of secrets cannot be read.
     pub fn new(id: &str, config: &Config, context: &Context) -> anyhow::Result<Self> {
         let endpoint = &config.endpoint;
-        let address = address(endpoint).with_context(|| format!("find {endpoint}"))?;
+        let place = place(endpoint, None)?;
         let setup = Setup {
             protocol: Protocol::Push { header_timeout: config.read_header_timeout },
             tls: config.tls.as_ref().map(tls::Acceptor::new).transpose()?,
@@ -62,18 +59,15 @@ impl Pyroscope {
             auth: config.auth.as_ref().map(extension::Server::new).transpose()?,
             headers: HeaderMap::new(),
         };
-        let listener = context.listeners.bind(address)?;
+        let listener = context.listeners.bind(place)?;
         context.budget.fit(config.limits.body_bytes_max);
         let (budget, metrics) = (context.budget.clone(), context.pushes.clone());
         Ok(Self { id: id.to_owned(), listener, setup, limits: config.limits, budget, metrics })
     }
 
     /// Where it listens.
-    ///
-    /// # Errors
-    /// Those of the system.
-    pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listener.address()
     }
 }
 
@@ -81,8 +75,7 @@ impl Pyroscope {
 impl Receiver for Pyroscope {
     async fn run(self: Box<Self>, outlet: Outlet, stop: CancellationToken) -> anyhow::Result<()> {
         let Self { id, listener, setup, limits, budget, metrics } = *self;
-        let socket = listener.try_clone().context("share a socket")?;
-        let socket = tokio::net::TcpListener::from_std(socket).context("use a socket")?;
+        let socket = listener.accepting().context("use a socket")?;
         let intake = Intake::new(&id, limits, budget, outlet, metrics);
         Server::new(setup, intake).run(socket, stop).await;
         drop(listener);

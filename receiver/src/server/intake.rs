@@ -1,7 +1,6 @@
 //! From the body of a request to profiles that are durable, and what the sender is told.
 
 use std::{
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -24,7 +23,7 @@ use pipeline::{
 };
 use tokio::time;
 
-use super::PushMetrics;
+use super::{Peer, PushMetrics};
 
 use crate::{
     body::Body,
@@ -94,10 +93,10 @@ impl Intake {
     }
 
     /// Reads, decodes and stores.
-    pub(crate) async fn take(&self, body: Incoming, reading: Reading, peer: SocketAddr) -> Verdict {
+    pub(crate) async fn take(&self, body: Incoming, reading: Reading, peer: Peer) -> Verdict {
         let mut span = self.outlet.tracing().root("receive");
         span.set("profpipe.receiver", || self.id.clone());
-        span.set("network.peer.address", || peer.ip().to_string());
+        span.set("network.peer.address", || peer.address());
         let verdict = match self.try_take(body, reading, peer, &span).await {
             Ok(verdict) => verdict,
             Err(refused) if is_full(refused.reason) => Verdict::Full(refused),
@@ -129,19 +128,19 @@ impl Intake {
     }
 
     /// Somebody may not come in.
-    pub(crate) fn denied(&self, denied: Denied, peer: SocketAddr) {
+    pub(crate) fn denied(&self, denied: Denied, peer: Peer) {
         self.metrics.refused(&self.id, Reason::Unauthorized);
         self.log("a request was refused", &denied.to_string(), peer);
     }
 
     /// A request is refused for its head.
-    pub(crate) fn refused(&self, refused: &Refused, peer: SocketAddr) {
+    pub(crate) fn refused(&self, refused: &Refused, peer: Peer) {
         self.metrics.refused(&self.id, refused.reason);
         self.log("a request was refused", &refused.to_string(), peer);
     }
 
     /// One line a second: a sender that is refused tries again and again.
-    fn log(&self, what: &str, error: &str, peer: SocketAddr) {
+    fn log(&self, what: &str, error: &str, peer: Peer) {
         let now_s = unix_now().as_secs();
         if self.logged_s.swap(now_s, Relaxed) != now_s {
             tracing::warn!(receiver = self.id, %peer, error, "{what}");
@@ -152,7 +151,7 @@ impl Intake {
         &self,
         body: Incoming,
         reading: Reading,
-        peer: SocketAddr,
+        peer: Peer,
         span: &Span,
     ) -> Result<Verdict, Refused> {
         let mut share = self.budget.share();

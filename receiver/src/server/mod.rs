@@ -14,5 +14,6 @@ pub(crate) mod tls;
 pub use counts::{PushCounts, PushMetrics};
 pub(crate) use keepalive::Lifetime;
 pub use keepalive::{EnforcementPolicy, Keepalive, ServerParameters};
-pub use listeners::Listeners;
+pub(crate) use listeners::{Accepting, Listener, Peer};
+pub use listeners::{Listeners, Place};
 pub use port::Tls;

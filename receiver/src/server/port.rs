@@ -7,10 +7,12 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context;
 use pipeline::{quantity, secret::Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Place;
 use crate::pprof::Problem;
 
 /// `tls`.
@@ -40,12 +42,22 @@ pub struct Tls {
 }
 
 /// What is wrong with where a server listens, each with its key.
-pub(crate) fn check_port(endpoint: &str, tls: Option<&Tls>) -> Vec<Problem> {
+pub(crate) fn check_port(
+    endpoint: &str,
+    transport: Option<&str>,
+    tls: Option<&Tls>,
+) -> Vec<Problem> {
     let mut wrong = Vec::new();
     let mut problem = |path: &str, message: &str| wrong.push((path.into(), message.into()));
     let port = endpoint.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-    if port.is_none() {
-        problem("endpoint", "must be a host and a port, such as 127.0.0.1:4317");
+    match transport {
+        Some(UNIX) if endpoint.is_empty() => problem("endpoint", "must be the path of a socket"),
+        Some(UNIX) => {}
+        None | Some("tcp" | "tcp4" | "tcp6") if port.is_none() => {
+            problem("endpoint", "must be a host and a port, such as 127.0.0.1:4317");
+        }
+        None | Some("tcp" | "tcp4" | "tcp6") => {}
+        Some(_) => problem("transport", "must be tcp, tcp4, tcp6 or unix"),
     }
     let Some(tls) = tls else { return wrong };
     for (key, file, has_text) in [
@@ -71,9 +83,20 @@ pub(crate) fn check_port(endpoint: &str, tls: Option<&Tls>) -> Vec<Problem> {
     wrong
 }
 
+/// The `transport` of a socket in the file system.
+const UNIX: &str = "unix";
+
+/// What an endpoint means with this `transport`.
+pub(crate) fn place(endpoint: &str, transport: Option<&str>) -> anyhow::Result<Place> {
+    if transport == Some(UNIX) {
+        return Ok(Place::Unix(endpoint.into()));
+    }
+    address(endpoint).map(Place::Tcp).with_context(|| format!("find {endpoint}"))
+}
+
 /// The first address of an endpoint; all addresses of the machine where it has no host, as `:4317`
 /// means to the Collector.
-pub(crate) fn address(endpoint: &str) -> io::Result<SocketAddr> {
+fn address(endpoint: &str) -> io::Result<SocketAddr> {
     if let Some(port) = endpoint.strip_prefix(':').and_then(|port| port.parse().ok()) {
         // One of IPv6 takes IPv4 as well, where the machine has it.
         let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));

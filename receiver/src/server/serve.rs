@@ -3,7 +3,6 @@
 use std::{
     convert::Infallible,
     fmt::Display,
-    net::SocketAddr,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -17,14 +16,14 @@ use hyper_util::{
 use pipeline::extension;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
-    sync::Semaphore,
+    net::{TcpStream, UnixStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{self, Instant},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{either::Either, sync::CancellationToken};
 
 use super::{
-    Lifetime,
+    Accepting, Lifetime, Peer,
     grpc::{self, Answer},
     hello::Hello,
     intake::Intake,
@@ -111,7 +110,7 @@ impl Server {
     }
 
     /// Accepts until `stop`, then lets requests under way end for a moment.
-    pub(crate) async fn run(self, listener: TcpListener, stop: CancellationToken) {
+    pub(crate) async fn run(self, listener: Accepting, stop: CancellationToken) {
         let server = Arc::new(self);
         let mut tasks = tokio::task::JoinSet::new();
         loop {
@@ -149,14 +148,11 @@ impl Server {
 
     async fn accept(
         &self,
-        listener: &TcpListener,
-    ) -> Option<(tokio::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+        listener: &Accepting,
+    ) -> Option<(Either<TcpStream, UnixStream>, Peer, OwnedSemaphorePermit)> {
         let permit = Arc::clone(&self.connections).acquire_owned().await.ok()?;
         match listener.accept().await {
-            Ok((stream, peer)) => {
-                let _ = stream.set_nodelay(true); // An answer is small; it may as well be slow.
-                Some((stream, peer, permit))
-            }
+            Ok((stream, peer)) => Some((stream, peer, permit)),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 time::sleep(ACCEPT_PAUSE).await;
@@ -168,7 +164,7 @@ impl Server {
     async fn connection(
         self: &Arc<Self>,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        peer: SocketAddr,
+        peer: Peer,
         stop: &CancellationToken,
     ) {
         let busy = Arc::new(Busy(Mutex::new((0, Instant::now()))));
@@ -204,7 +200,7 @@ impl Server {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Answer {
         let Setup { protocol, auth, headers, .. } = &self.setup;
         if let Some(auth) = auth {
             let sent = request.headers().get(auth.header()).and_then(|value| value.to_str().ok());
@@ -231,7 +227,7 @@ impl Server {
     }
 }
 
-fn log_end<E: Display>(peer: SocketAddr, ended: Result<(), E>) {
+fn log_end<E: Display>(peer: Peer, ended: Result<(), E>) {
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "a connection ended");
     }

@@ -8,7 +8,7 @@
 //! scrape that was missed is bridged like this; more are an outage, in which nothing is known.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
     ops::RangeInclusive,
 };
 
@@ -28,7 +28,7 @@ use super::{
 pub(crate) struct Cell {
     pub step: i64,
     pub instance: u32,
-    /// Snapshots.
+    /// Snapshots, each as often as it is there.
     pub times: i64,
     /// Their windows together.
     pub duration_ns: i64,
@@ -99,16 +99,24 @@ impl Sheet {
 
     fn cut(snapshots: &Snapshots, lives: &Lives, from_us: i64, step_us: i64) -> (Self, Vec<Span>) {
         let mut sheet = Self { from_us, step_us, cells: vec![], index: HashMap::new() };
-        let mut seen = HashSet::new();
+        let mut seen = HashMap::new();
         let mut cells: BTreeMap<(i64, u32), (i64, i64, Span)> = BTreeMap::new();
         for s in &snapshots.list {
-            // Two profiles of one instance at one time are parts of one snapshot.
-            if seen.insert((s.instance, s.time_us)) {
-                let cell = cells.entry((sheet.step_of(s.time_us), s.instance));
-                let (times, duration_ns, span) = cell.or_insert((0, 0, (s.time_us, s.time_us)));
-                *times += 1;
-                *duration_ns = duration_ns.saturating_add(s.duration_ns.max(0));
-                *span = (span.0.min(s.time_us), span.1.max(s.time_us));
+            let cell = cells.entry((sheet.step_of(s.time_us), s.instance));
+            let (times, duration_ns, span) = cell.or_insert((0, 0, (s.time_us, s.time_us)));
+            match seen.entry((s.instance, s.time_us)) {
+                Entry::Vacant(first) => {
+                    first.insert(s.profile);
+                    *times += i64::from(s.copies);
+                    *duration_ns = duration_ns.saturating_add(s.duration_ns.max(0));
+                    *span = (span.0.min(s.time_us), span.1.max(s.time_us));
+                }
+                // What was pushed twice has its values twice.
+                Entry::Occupied(first) if s.profile != 0 && *first.get() == s.profile => {
+                    *times += i64::from(s.copies);
+                }
+                // Two profiles of one instance at one time are parts of one snapshot.
+                Entry::Occupied(_) => {}
             }
         }
         let mut spans = Vec::with_capacity(cells.len());

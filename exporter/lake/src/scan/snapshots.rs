@@ -1,7 +1,7 @@
 //! When each instance was profiled, from the table `profiles`: what gauges are averaged over, what
 //! rates are divided by, and where nothing is known. `sheet` cuts it in steps.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::{
     error::Error,
@@ -36,6 +36,9 @@ pub(crate) struct Snapshot {
     pub time_us: i64,
     pub duration_ns: i64,
     pub total: i64,
+    /// Its profile and how often that is there, where it was asked for; else 0 and 1.
+    pub profile: u64,
+    pub copies: u32,
 }
 
 /// Snapshots of a selection.
@@ -77,6 +80,17 @@ impl<T: Clone + Eq + std::hash::Hash> Ids<T> {
 impl Snapshots {
     /// Those that pass the filter, grouped by a label if one is given.
     pub fn collect(ask: &Ask<'_>, filter: &Filter, by: Option<&str>) -> Result<Self, Error> {
+        let all = Self::read(ask, filter, by, false)?;
+        // Whether these are parts of one snapshot, or one that was pushed twice, the profiles tell.
+        if all.meet() { Self::read(ask, filter, by, true) } else { Ok(all) }
+    }
+
+    fn read(
+        ask: &Ask<'_>,
+        filter: &Filter,
+        by: Option<&str>,
+        with_profiles: bool,
+    ) -> Result<Self, Error> {
         let parts = ask.fold(&PROFILES, filter, Self::default, |all, group, rows| {
             ask.meter.charge(all.list.len() * size_of::<Snapshot>())?;
             if all.list.len() + rows.len() > SNAPSHOTS_MAX {
@@ -84,7 +98,7 @@ impl Snapshots {
                     bytes_max: ask.meter.allowance.bytes_max,
                 }));
             }
-            Ok(all.add(group, rows, by)?)
+            Ok(all.add(group, rows, by, with_profiles)?)
         })?;
         let mut parts = parts.into_iter();
         let mut all = parts.next().unwrap_or_default();
@@ -102,19 +116,37 @@ impl Snapshots {
         Ok(all)
     }
 
-    fn add(&mut self, group: &Group<'_>, rows: &Rows, by: Option<&str>) -> Result<(), PageError> {
+    /// Whether there are two of an instance at one time.
+    fn meet(&self) -> bool {
+        let mut seen = HashSet::with_capacity(self.list.len());
+        self.list.iter().any(|s| s.copies > 1 || !seen.insert((s.instance, s.time_us)))
+    }
+
+    fn add(
+        &mut self,
+        group: &Group<'_>,
+        rows: &Rows,
+        by: Option<&str>,
+        with_profiles: bool,
+    ) -> Result<(), PageError> {
         let names = instances(group, rows, |name| self.instances.id(name))?;
         let labels = label_runs(group, rows, by, &mut self.groups)?;
         let (times, durations) = (group.int_codes("time")?, group.int_codes("duration_ns")?);
         let totals = group.ints("total")?;
-        let columns = [&names[..], &labels[..], &times.runs[..], &durations.runs[..]];
-        walk(rows, columns, |range, [instance, label, time, duration]| {
+        let ids = with_profiles.then(|| group.texts("profile_id")).transpose()?;
+        let id_runs = ids.as_ref().map_or(&times.runs[..], |ids| &ids.runs);
+        let columns = [&names[..], &labels[..], &times.runs[..], &durations.runs[..], id_runs];
+        walk(rows, columns, |range, [instance, label, time, duration, id]| {
+            let id = ids.as_ref().and_then(|ids| u128::from_str_radix(ids.text(id), 16).ok());
             self.list.push(Snapshot {
                 instance,
                 group: label,
                 time_us: times.int(time),
                 duration_ns: durations.int(duration),
                 total: totals.sum(range.start as usize..range.end as usize),
+                // As good as random in every part.
+                profile: id.unwrap_or_default() as u64,
+                copies: range.end - range.start,
             });
         });
         Ok(())
@@ -125,7 +157,15 @@ impl Snapshots {
         for (name, time_us) in orphans {
             let instance = self.instances.id(name);
             let group = self.groups.id(String::new());
-            let lost = Snapshot { instance, group, time_us, duration_ns: 0, total: 0 };
+            let lost = Snapshot {
+                instance,
+                group,
+                time_us,
+                duration_ns: 0,
+                total: 0,
+                profile: 0,
+                copies: 1,
+            };
             self.list.push(lost);
         }
     }

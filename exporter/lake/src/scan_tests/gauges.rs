@@ -235,3 +235,25 @@ fn deltas_are_per_second_of_what_was_profiled() {
     let none = selection.matching(parse_matchers(r#"endpoint="/y""#).unwrap());
     assert_eq!(ask(&none, None)[0].values, [Some(0.0); 5]);
 }
+
+#[test]
+fn a_snapshot_that_came_twice_counts_once() {
+    let of = |id: &str, row: Row| -> Row {
+        row.into_iter().chain([("profile_id", text(&format!("{id:0>32}")))]).collect()
+    };
+    let [a, b] = [of("a", heap("pod", START_US, 70)), of("b", heap("pod", START_US, 30))];
+    let next = of("c", heap("pod", START_US + 60 * SECOND, 100));
+    // Parts of one snapshot add up, what is there twice does not.
+    for rows in [
+        vec![a.clone(), b.clone(), next.clone()],
+        vec![a.clone(), b.clone(), next.clone(), next.clone(), next.clone()],
+        vec![b.clone(), a.clone(), b, a, next],
+    ] {
+        let (_root, lake) = lake(&rows, &rows);
+        for gauge in [Gauge::Mean, Gauge::Last, Gauge::Max] {
+            assert_eq!(total(&lake, gauge), 100, "{gauge} of {rows:?}");
+        }
+        let line = &series(&lake, SeriesOptions::default()).lines[0];
+        assert!(line.values.iter().flatten().all(|value| *value == 100.0), "{:?}", line.values);
+    }
+}
