@@ -47,6 +47,7 @@ pub struct Args {
 
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
+        Some(("service.name", _)) => Err("service.name is --service".to_owned()),
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write it as key=value".to_owned()),
     }
@@ -55,6 +56,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 fn name(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("must not be empty".to_owned()),
+        _ if text.contains(char::is_control) => Err("must be one line".to_owned()),
         _ => Ok(text.to_owned()),
     }
 }
@@ -115,6 +117,10 @@ struct Import {
 /// `profpipe import`.
 pub fn run(args: Args) -> Result<(), Failure> {
     let root = args.lake.path();
+    let mut keys = HashSet::new();
+    if let Some((key, _)) = args.labels.iter().find(|(key, _)| !keys.insert(key)) {
+        return Err(Failure::Usage(anyhow::anyhow!("--label: `{key}` is there twice")));
+    }
     let mut import = Import::open(args, &root, BATCH_ROWS).map_err(Failure::Unusable)?;
     import.all()?;
     import.report(&root)?;

@@ -74,17 +74,25 @@ fn ls(args: &LakeArgs) -> Result<(), Failure> {
             writeln!(out, "  {kind}  {unit}, {temporality}")?;
         }
     }
+    let mut all = 0;
     for table in ["samples", "profiles", "functions"] {
         let mut hours = BTreeMap::new();
         sizes(&root.join(table), "", &mut hours)?;
+        if hours.is_empty() {
+            continue;
+        }
         let total = hours.values().fold(Size::default(), |sum, size| Size {
             files: sum.files + size.files,
             bytes: sum.bytes + size.bytes,
         });
+        all += total.files;
         let bytes = unit::human(total.bytes as i64, "bytes");
         let of = |count, noun| format!("{count} {}", plural(count, noun));
         let (hours, files) = (of(hours.len(), "hour"), of(total.files as usize, "file"));
         writeln!(out, "{table}: {hours}, {files}, {bytes}")?;
+    }
+    if all == 0 {
+        writeln!(out, "there is nothing in {}", root.display())?;
     }
     for line in notes.lines() {
         writeln!(out, "{line}")?;

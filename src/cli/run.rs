@@ -31,8 +31,8 @@ pub struct Args {
     #[arg(long, value_name = "URL", conflicts_with = "files")]
     scrape: Vec<String>,
     /// Where to send what is scraped by OTLP, as http://localhost:4318; else what
-    /// OTEL_EXPORTER_OTLP_ENDPOINT says
-    #[arg(long, value_name = "URL", requires = "scrape")]
+    /// OTEL_EXPORTER_OTLP_ENDPOINT says, or this host
+    #[arg(long, value_name = "URL", requires = "scrape", conflicts_with = "files")]
     otlp_endpoint: Option<String>,
     #[command(flatten)]
     data: DataDirArgs,

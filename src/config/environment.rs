@@ -20,9 +20,11 @@ const VARIABLE_BYTES_MAX: usize = 64 << 10;
 /// How variables are looked up.
 pub(crate) type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// The config that `--scrape` and `--otlp-endpoint` stand for.
+/// The config that `--scrape` and `--otlp-endpoint` stand for. Where nothing says where to send, it
+/// is this host, as for all of OpenTelemetry.
 pub(crate) fn of_flags(options: &Options, variables: Variables) -> Result<Node, Vec<Problem>> {
     let (kind, wrong) = exporter_kind(options, variables);
+    let is_said = Environment { variables, problems: &mut Vec::new() }.otlp("ENDPOINT").is_some();
     // In a scalar of a config a dollar sign starts a variable.
     let text = |text: &str| json!(text.replace('$', "$$")).to_string();
     let bare = |url: &String| {
@@ -30,8 +32,12 @@ pub(crate) fn of_flags(options: &Options, variables: Variables) -> Result<Node, 
         text(url.strip_suffix("/debug/pprof").unwrap_or(url))
     };
     let targets: Vec<_> = options.scrape.iter().map(bare).collect();
-    let endpoint = options.otlp_endpoint.as_deref();
-    let endpoint = endpoint.map(|url| format!("endpoint: {}", text(url))).unwrap_or_default();
+    let endpoint = match &options.otlp_endpoint {
+        Some(url) => format!("endpoint: {}", text(url)),
+        None if is_said => String::new(),
+        None if kind == "otlp_grpc" => "endpoint: http://localhost:4317".to_owned(),
+        None => "endpoint: http://localhost:4318".to_owned(),
+    };
     let config = format!(
         "receivers: {{pprof: {{static_configs: [{{targets: [{}], labels: {{}}}}]}}}}\n\
          exporters: {{{kind}: {{{endpoint}}}}}\n\
@@ -321,8 +327,14 @@ mod tests {
             let targets = &pprof.static_configs[0].targets;
             assert_eq!(targets[..], ["http://localhost:6060", "127.0.0.1:6061"]);
         }
-        let error = printed(&sidecar(None), &[]).unwrap_err();
-        assert!(error.contains("exporters.otlp_http.endpoint: must say where"), "{error}");
+        for (variables, endpoint) in [
+            (&[][..], "http://localhost:4318"),
+            (&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")], "http://localhost:4317"),
+            (&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h:1")], "http://h:1"),
+        ] {
+            let text = printed(&sidecar(None), variables).unwrap();
+            assert!(text.contains(&format!("endpoint: {endpoint}\n")), "{text}");
+        }
     }
 
     #[test]

@@ -18,9 +18,10 @@ pub(crate) enum Key {
     Refused(&'static str),
 }
 
-const KEYS: [(&str, Key); 13] = [
+const KEYS: [(&str, Key); 14] = [
     ("ca_file", Key::Ignored("clients are known by client_ca_file")),
     ("ca_pem", Key::Ignored("clients are known by client_ca_file")),
+    ("check_collector_pipeline", Key::Ignored("the conditions of readiness are what counts")),
     ("cipher_suites", Key::Ignored("all suites of TLS that are held to be safe are offered")),
     ("compression_params", Key::Ignored("the level of compression is fixed")),
     ("cookies", Key::Ignored("no cookies are kept")),
@@ -30,7 +31,7 @@ const KEYS: [(&str, Key); 13] = [
     ("include_insecure_cipher_suites", Key::Ignored("only suites that are safe are offered")),
     ("include_system_ca_certs_pool", Key::Ignored("clients are known by client_ca_file")),
     ("middlewares", Key::Refused("there are no extensions that change requests")),
-    ("request_params", Key::Refused("who sends is known by a header alone")),
+    ("request_params", Key::Ignored("who sends is known by a header alone")),
     ("tpm", Key::Refused("keys are read from files, not from a TPM")),
 ];
 
@@ -66,6 +67,7 @@ pub(crate) fn set_aside(root: &mut Node, warnings: &mut Vec<Problem>) {
         warnings.push(root.problem(path.key(&other.key), message));
         root.remove(&path.key(&other.key));
     }
+    set_connectors_aside(root, &ours);
     for (section, kinds) in SECTIONS {
         let ids = others.iter().flat_map(|pipeline| names(pipeline, section));
         for id in ids.filter(|id| !kinds.contains(&kind(id))) {
@@ -74,6 +76,19 @@ pub(crate) fn set_aside(root: &mut Node, warnings: &mut Vec<Problem>) {
                 root.remove(&Path::of(&[section, id]));
             }
         }
+    }
+}
+
+/// Takes what connects pipelines of other signals out.
+fn set_connectors_aside(root: &mut Node, ours: &[Entry]) {
+    let connectors = root.entry("connectors").map(|entry| entry.node.entries());
+    let is_ours = |id: &str| {
+        let all = ours.iter();
+        all.flat_map(|own| SECTIONS.iter().flat_map(|(section, _)| names(own, section)))
+            .any(|own| own == id)
+    };
+    if connectors.is_some_and(|all| !all.iter().any(|entry| is_ours(&entry.key))) {
+        root.remove(&Path::of(&["connectors"]));
     }
 }
 

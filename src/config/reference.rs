@@ -39,7 +39,9 @@ open, from the variables of OpenTelemetry: `OTEL_EXPORTER_OTLP_ENDPOINT`, `_HEAD
 `_INSECURE` and `_PROTOCOL`, those of `OTEL_EXPORTER_OTLP_PROFILES_` before them. One whose
 endpoint is in the file takes none, so that no header goes to another backend than the one it is
 meant for. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` name own telemetry, and what
-`profpipe run --scrape URL --otlp-endpoint URL` scrapes, which needs no file at all.
+`profpipe run --scrape URL --otlp-endpoint URL` scrapes, which needs no file at all. Where no
+endpoint is said there or to `profpipe export`, it is `http://localhost:4318`, or port 4317 for
+gRPC.
 
 A config of the OpenTelemetry Collector with its otlp and debug components loads as it is. A warning
 names what has no effect, such as `cookies`, and pipelines of traces, metrics and logs, which are

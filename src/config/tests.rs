@@ -131,7 +131,10 @@ fn examples_load() {
         about,
         [
             "service.pipelines.traces",
+            "service.pipelines.metrics",
+            "extensions.health_check.check_collector_pipeline",
             "receivers.otlp.protocols.http.cors",
+            "receivers.otlp.protocols.http.auth.request_params",
             "exporters.otlp.tls.cipher_suites",
             "exporters.otlp.tls.curve_preferences",
             "exporters.otlphttp.compression_params",
@@ -169,6 +172,13 @@ fn what_is_of_other_signals_is_no_mistake() {
     assert_eq!((resolved.warnings.len(), resolved.pipelines.len()), (1, 1));
     // What profiles need must be there, and something must be left to run.
     let needed = "profiles: {receivers: [kafka], exporters: [debug]}";
+    let connected = "profiles: {receivers: [otlp], exporters: [route]}";
+    let config = format!(
+        "connectors: {{route: }}\nreceivers: {{otlp: }}\n\
+         service:\n  pipelines:\n    {traces}\n    {connected}\n"
+    );
+    let problems = errors(load_text(&config));
+    assert!(problems[0].starts_with("1:1: connectors: unknown field"), "{problems:?}");
     let unknown = "1:21: receivers.kafka: unknown receiver type `kafka`";
     let problems = errors(load(&format!("{traces}\n    {needed}")));
     assert!(problems[0].starts_with(unknown), "{problems:?}");

@@ -8,4 +8,5 @@ mod faults;
 mod files;
 mod limits;
 mod names;
+mod sockets;
 mod through;

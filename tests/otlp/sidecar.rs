@@ -57,9 +57,14 @@ async fn what_is_wrong_is_named() {
     let (code, _, error) = ask(&scrape, "OTEL_EXPORTER_OTLP_TIMEOUT", "soon").await;
     assert_eq!(code, Some(2), "{error}");
     assert!(error.contains("OTEL_EXPORTER_OTLP_TIMEOUT:1:1: must be a number of"), "{error}");
-    assert!(error.contains("exporters.otlp_http.endpoint: must say where to send"), "{error}");
+    let own = "OTEL_EXPORTER_OTLP_PROFILES_ENDPOINT";
+    let (code, _, error) = ask(&scrape, own, "collector:4318").await;
+    assert!(code == Some(2) && error.contains("must start with http://"), "{error}");
     let (code, _, error) = ask(&["--otlp-endpoint", "http://localhost:1"], "A", "").await;
     assert!(code == Some(2) && error.contains("--scrape"), "{error}");
+    let both = ["--otlp-endpoint", "http://localhost:1", "--config", "x.yaml"];
+    let (code, _, error) = ask(&both, "A", "").await;
+    assert!(code == Some(2) && error.contains("cannot be used with"), "{error}");
     let file = ["--scrape", "http://localhost:1", "--config", "x.yaml"];
     let (code, _, error) = ask(&file, "A", "").await;
     assert!(code == Some(2) && error.contains("cannot be used with"), "{error}");

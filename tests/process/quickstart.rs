@@ -1,10 +1,14 @@
 //! What a new user sees: `make run` starts the demo shop and profpipe with
-//! `configs/quickstart.yaml`, and within 20 seconds there are flame graphs of both.
+//! `configs/quickstart.yaml`, and within 20 seconds there are flame graphs of both; without Go
+//! there is the one of profpipe.
 
-use std::time::Duration;
+use std::{os::unix::fs::symlink, path::Path, process::Stdio, time::Duration};
 
 use serde_json::Value;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    process::Command,
+    time::{Instant, timeout_at},
+};
 
 use crate::support::{
     free_ports,
@@ -73,4 +77,45 @@ async fn a_new_user_sees_flame_graphs_within_20_seconds() {
         assert!(flame["total"][0].as_i64() >= Some(sample_ns), "{service}: a sample at least");
     }
     assert!(!running.log().contains("ERROR"), "{}", running.log());
+}
+
+/// `make run` after its build, on a machine that has what the script needs and nothing else; all
+/// that it starts ends with it.
+fn script_without_go(dir: &Path) -> Command {
+    let made = |path: &str| {
+        let path = dir.join(path);
+        std::fs::create_dir_all(&path).unwrap();
+        path
+    };
+    let tools = made("tools");
+    let path = std::env::var_os("PATH").unwrap();
+    for tool in ["bash", "cat", "dirname", "env", "realpath", "sleep"] {
+        let found = std::env::split_paths(&path).map(|dir| dir.join(tool)).find(|at| at.is_file());
+        symlink(found.expect(tool), tools.join(tool)).unwrap();
+    }
+    symlink(env!("CARGO_BIN_EXE_profpipe"), made("release").join("profpipe")).unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--pid", "--fork", "--kill-child", "env", "-i"]);
+    command.arg(format!("PATH={}", tools.display()));
+    command.arg(format!("CARGO_TARGET_DIR={}", dir.display()));
+    command.arg(format!("DATA_DIR={}", dir.join("data").display()));
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/demo/run.sh")).args(["-p", "0"]);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_go_profpipe_shows_itself_within_20_seconds() {
+    let dir = tempfile::tempdir().unwrap();
+    let end = Instant::now() + SHOWN_MAX;
+    let shown = async {
+        let data_dir = dir.path().join("data");
+        let running = Running::spawn(script_without_go(dir.path()), data_dir).await;
+        let flame = eventually(SHOWN_MAX, "flame graph of profpipe", async || {
+            flame(&running, "profpipe", &[]).await
+        });
+        (flame.await, running)
+    };
+    let (flame, _running) = timeout_at(end, shown).await.expect("within 20 s");
+    assert!(flame["total"][0].as_i64() >= Some(OWN_SAMPLE_NS), "{flame}");
 }

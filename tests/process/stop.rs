@@ -89,9 +89,16 @@ async fn exit_codes_tell_what_was_wrong() {
         (vec!["top", "--from", "tomorrow-ish"], 2, "tomorrow-ish".into()),
         (vec!["top", &lost], 1, lost.clone()),
         (vec!["top", &lost, "--service", "a"], 2, "cannot be used with".into()),
-        (vec!["import", "-s", "a", "--lake", "/proc/lake", &typo], 1, "/proc/lake".into()),
+        (vec!["import", "-s", "a", "--lake", "/proc/lake", &typo], 3, "/proc/lake".into()),
         (vec!["import", "-s", "", &typo], 2, "must not be empty".into()),
+        (vec!["import", "-s", "a\nb", &typo], 2, "must be one line".into()),
         (vec!["import", "-s", "a", "--profile", "a:b", &typo], 2, "must not contain".into()),
+        (vec!["import", "-s", "a", "--label", "service.name=b", &typo], 2, "is --service".into()),
+        (
+            vec!["import", "-s", "a", "--label", "b=1", "--label", "b=2", &typo],
+            2,
+            "--label: `b` is there twice".into(),
+        ),
         (vec!["--version"], 0, String::new()),
         (vec!["run", "--help"], 0, String::new()),
     ] {

@@ -87,17 +87,22 @@ impl Running {
         Self::spawn(command, data_dir).await
     }
 
-    async fn spawn(mut command: Command, data_dir: PathBuf) -> Self {
+    /// The same with a command of the test's, which says where its profpipe is.
+    pub async fn spawn(mut command: Command, data_dir: PathBuf) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         tokio::spawn(keep(child.stderr.take().unwrap(), Arc::clone(&log)));
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = timeout(READY_MAX, lines.next_line()).await.expect("says its address in time");
-        let Some(line) = line.unwrap() else {
-            sleep(Duration::from_millis(100)).await;
-            panic!("profpipe ended: {}", log.lock().unwrap());
+        let url = loop {
+            let line = timeout(READY_MAX, lines.next_line()).await;
+            let Some(line) = line.expect("says its address in time").unwrap() else {
+                sleep(Duration::from_millis(100)).await;
+                panic!("profpipe ended: {}", log.lock().unwrap());
+            };
+            if let Some(url) = line.strip_prefix("profpipe is at ") {
+                break url.to_owned();
+            }
         };
-        let url = line.strip_prefix("profpipe is at ").expect("the address").to_owned();
         let running = Self { url, data_dir, child, log };
         eventually(READY_MAX, "readiness", async || {
             let answer = running.try_get("/readyz").await.ok()?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::{SignedDuration, Timestamp, Unit};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 use pipeline::quantity;
 
 /// Microseconds in a second.
@@ -72,7 +72,9 @@ pub(crate) struct Moment(pub i64);
 
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Timestamp::from_microsecond(self.0).and_then(|at| at.round(Unit::Second)) {
+        match Timestamp::from_microsecond(self.0).and_then(|at| {
+            at.round(TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Floor))
+        }) {
             Ok(at) => at.fmt(f),
             Err(_) if self.0 < 0 => f.write_str("the beginning"),
             Err(_) => f.write_str("the end"),

@@ -82,7 +82,8 @@ pub struct Config {
     #[serde(with = "quantity::duration")]
     #[schemars(with = "quantity::DurationText")]
     pub reconnect_interval: Duration,
-    /// gRPC; accepted: connections are spread by `reconnect_interval`.
+    /// gRPC: `pick_first` or `round_robin`, with the same effect: connections are spread by
+    /// `reconnect_interval`.
     pub balancer_name: String,
     /// Accepted; there is one connection.
     pub max_idle_conns: Option<usize>,
@@ -177,6 +178,11 @@ impl Config {
         }
         if is_grpc && !self.compression.is_of_grpc() {
             problem("compression", "must be gzip, snappy, zstd or none with otlp_grpc");
+        }
+        if !is_grpc && !self.balancer_name.is_empty() {
+            problem("balancer_name", "is of otlp_grpc only");
+        } else if !matches!(&*self.balancer_name, "" | "pick_first" | "round_robin") {
+            problem("balancer_name", "must be pick_first or round_robin");
         }
         if HeaderValue::try_from(&self.user_agent).is_err() {
             problem("user_agent", "must be one line");
@@ -395,6 +401,8 @@ mod tests {
             (true, json!({"tls": {"max_version": "1.1"}}), "tls.max_version"),
             (true, json!({"keepalive": {"time": "1ms"}}), "keepalive.time"),
             (true, json!({"authority": "a:1"}), "authority"),
+            (true, json!({"balancer_name": "round-robin"}), "balancer_name"),
+            (false, json!({"balancer_name": "round_robin"}), "balancer_name"),
             (true, json!({"authority": "a", "tls": {"server_name_override": "b"}}), "authority"),
             (false, json!({"authority": "a"}), "authority"),
             (true, json!({"proxy_url": "http://p:1", "tls": {"insecure": true}}), "proxy_url"),

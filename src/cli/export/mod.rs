@@ -35,7 +35,8 @@ const ASKED: &str = "it was asked to stop";
 /// Arguments of `export`.
 #[derive(ClapArgs, Debug)]
 pub struct Args {
-    /// Where to, as http://localhost:4318; else what OTEL_EXPORTER_OTLP_ENDPOINT says
+    /// Where to, as http://localhost:4318; else what OTEL_EXPORTER_OTLP_ENDPOINT says,
+    /// or this host
     #[arg(long, value_name = "URL")]
     otlp: Option<String>,
     /// Setting of the exporter over those of the environment, as compression=zstd
